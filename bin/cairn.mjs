@@ -1,0 +1,8 @@
+#!/usr/bin/env node
+import { fileURLToPath } from 'node:url'
+import { launch } from './launch.mjs'
+
+await launch(
+  fileURLToPath(new URL('../src/cli/main-server.ts', import.meta.url)),
+  process.argv.slice(2),
+)
