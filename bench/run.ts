@@ -1,0 +1,74 @@
+/**
+ * Runs benchmarks in turn and prints their tables.
+ *
+ *   npm run bench -- [--rounds N] [--folder DIR] [--write] [image tree chunker ingest known latency memory]
+ *
+ * `--write` keeps the tables in docs/performance.md. Needs `bench/setup.ts` to have run once.
+ */
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpus, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { benchBackup } from './backup.ts'
+import { benchChunker } from './chunker.ts'
+import { benchIngest } from './ingest.ts'
+import { benchKnownChunks } from './known-chunks.ts'
+import { benchLatency } from './latency.ts'
+import { benchMemory } from './memory.ts'
+import { formatResult, type Result } from './support/result.ts'
+
+const MARK = '<!-- below: written by npm run bench -- --write -->'
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rounds: { type: 'string', default: '3' },
+    folder: { type: 'string', default: tmpdir() },
+    write: { type: 'boolean', default: false },
+  },
+})
+const rounds = Number(values.rounds)
+const BENCHES: Readonly<Record<string, (folder: string) => Promise<Result>>> = {
+  chunker: async () => await benchChunker(),
+  ingest: benchIngest,
+  image: async (folder) => await benchBackup(folder, 'image', rounds),
+  tree: async (folder) => await benchBackup(folder, 'tree', rounds),
+  known: async (folder) => await benchKnownChunks(folder, rounds),
+  latency: benchLatency,
+  memory: benchMemory,
+}
+
+const tables = [machineLine()]
+for (const name of positionals.length > 0 ? positionals : Object.keys(BENCHES)) {
+  const bench = BENCHES[name]
+  if (bench === undefined)
+    throw new Error(`unknown benchmark '${name}': ${Object.keys(BENCHES).join(' ')}`)
+  const folder = mkdtempSync(join(values.folder, 'cairn-bench-'))
+  try {
+    const table = formatResult(await bench(folder))
+    process.stdout.write(`${table}\n`)
+    tables.push(table)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+if (values.write) keep(tables.join('\n'))
+
+function machineLine(): string {
+  const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim()
+  const version = (program: string) =>
+    execFileSync(program, [program === 'restic' ? 'version' : '--version'], {
+      encoding: 'utf8',
+    }).split(/\s+compiled|\n/)[0]
+  return (
+    `${new Date().toISOString().slice(0, 10)}, commit ${commit}, ${cpus().length} cores (${cpus()[0]?.model}), ` +
+    `Node ${process.version}, ${version('restic')}, ${version('borg')}, ${rounds} rounds\n`
+  )
+}
+
+function keep(text: string): void {
+  const path = join(import.meta.dirname, '..', 'docs', 'performance.md')
+  const [head] = readFileSync(path, 'utf8').split(MARK)
+  writeFileSync(path, `${head}${MARK}\n\n${text}`)
+}
