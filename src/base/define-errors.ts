@@ -1,5 +1,5 @@
 /** Typed declaration of the error codes of one folder. */
-import { CairnError, type ErrorData, type ErrorKind } from './errors.ts'
+import { CairnError, type ErrorKind } from './errors.ts'
 
 export interface ErrorDefinition<Data> {
   readonly kind: ErrorKind
