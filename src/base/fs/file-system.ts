@@ -52,6 +52,13 @@ export interface FileHandle extends AsyncDisposable {
   stat(): Promise<FileStat>
   chmod(mode: number): Promise<void>
   chown(uid: number, gid: number): Promise<void>
+  /**
+   * Takes, converts or gives back a lock over the whole file that belongs to this handle; never
+   * waits, false if somebody else is in the way. `record` excludes other programs' `fcntl` locks,
+   * `flock` their `flock` locks; neither sees the other. Ends with `close`. Synchronous, so that
+   * the holder's own count and the lock change in one step.
+   */
+  tryLock(scope: 'record' | 'flock', request: 'shared' | 'exclusive' | 'unlock'): boolean
   /** May be called more than once. */
   close(): Promise<void>
 }

@@ -3,7 +3,7 @@
  * (`$5$`) hashes. One hash takes about 22 ms, so it runs in a thread of libuv's pool.
  */
 import { errors } from './errors.ts'
-import { cString, nativeFunction } from './native.ts'
+import { asyncSlots, cString, nativeFunction } from './native.ts'
 
 const LIBRARY_NAMES = ['libcrypt.so.1', 'libcrypt.so.2']
 const CRYPT = 'const char *crypt_r(const void *password, const void *setting, void *data)'
@@ -24,6 +24,7 @@ export async function cryptPassword(password: string, setting: string): Promise<
   if (password.includes('\0') || setting.includes('\0')) return null
   const crypt = cryptFunction(CRYPT)
   const data = Buffer.alloc(CRYPT_DATA_SIZE)
+  using slot = await asyncSlots.acquire()
   const { promise, resolve, reject } = Promise.withResolvers<string | null>()
   const values = [cString(password), cString(setting), data]
   crypt.async(...values, (error: unknown, answer: unknown) => {

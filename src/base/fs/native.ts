@@ -6,6 +6,7 @@
  */
 import { statfsSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { Semaphore } from '../async/semaphore.ts'
 import { errors } from './errors.ts'
 import { errnoName, systemError } from './system-error.ts'
 
@@ -26,6 +27,11 @@ interface Koffi {
   decode(value: unknown, type: unknown): unknown
   struct(definition: object): unknown
 }
+
+/** koffi refuses more than 64 calls at a time by default; libuv's pool has 4 threads anyway. */
+const ASYNC_CALLS_MAX = 32
+/** One slot for each call in a thread of libuv's pool. */
+export const asyncSlots = new Semaphore(ASYNC_CALLS_MAX)
 
 let koffi: Koffi | null = null
 const functions = new Map<string, NativeFunction>()
@@ -81,6 +87,7 @@ export async function nativeCallAsync(
   values: readonly NativeValue[],
   context: { readonly path?: NativePath } = {},
 ): Promise<number> {
+  using slot = await asyncSlots.acquire()
   const { promise, resolve, reject } = Promise.withResolvers<number>()
   nativeFunction(prototype).async(...values, (error: unknown, answer: unknown) => {
     const result = Number(answer)

@@ -10,7 +10,8 @@ import type {
   FileSystemUsage,
   OpenMode,
 } from './file-system.ts'
-import { syncfs, utimensatAsync } from './native.ts'
+import { flock, type LockRequest, ofdLock, syncfs, utimensatAsync } from './native.ts'
+import { systemClock } from '../time/clock.ts'
 import { systemError } from './system-error.ts'
 
 const FLAGS: Record<OpenMode, number> = {
@@ -95,6 +96,10 @@ class NodeFileHandle implements FileHandle {
     await this.#handle.chown(uid, gid)
   }
 
+  tryLock(scope: 'record' | 'flock', request: LockRequest): boolean {
+    return scope === 'record' ? ofdLock(this.fd, request) : flock(this.fd, request)
+  }
+
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
@@ -128,8 +133,7 @@ export const nodeFileSystem: FileSystem = {
   symlink: async (target, path) => await nodeFs.symlink(target, path),
   chmod: async (path, mode) => await nodeFs.chmod(path, mode),
   chown: async (path, uid, gid) => await nodeFs.chown(path, uid, gid),
-  touch: async (path) =>
-    await utimensatAsync(path, { atimeNs: 'now', mtimeNs: 'keep' }, { noFollow: true }),
+  touch,
   setTimes: async (path, times) => await nodeFs.utimes(path, times.atime, times.mtime),
   removeTree: async (path) => await nodeFs.rm(path, { recursive: true, force: true }),
   async syncFolder(path) {
@@ -194,6 +198,15 @@ function toPlainBytes(buffer: Uint8Array): Uint8Array<ArrayBuffer> {
   const { buffer: memory, byteOffset, byteLength } = buffer
   if (memory instanceof ArrayBuffer) return new Uint8Array(memory, byteOffset, byteLength)
   return new Uint8Array(buffer)
+}
+
+async function touch(path: string): Promise<void> {
+  if (process.platform === 'linux') {
+    return await utimensatAsync(path, { atimeNs: 'now', mtimeNs: 'keep' }, { noFollow: true })
+  }
+  // Without utimensat the modification time is written back, cut to what a double holds.
+  const { mtime } = await nodeFs.lstat(path)
+  await nodeFs.lutimes(path, systemClock.now() / 1000, mtime)
 }
 
 async function usage(path: string): Promise<FileSystemUsage> {

@@ -1,0 +1,143 @@
+/**
+ * The process lock of a datastore: a record lock over all of `.lock`, shared by writers and
+ * exclusive for collection, that excludes other processes, stock PBS among them, and never the
+ * process itself (datastore-semantics.md section 4).
+ *
+ * Stock takes `F_SETLK` locks, which a process loses when it closes any descriptor of the file.
+ * Ours are `F_OFD_SETLK`: they belong to the open description, conflict with stock's both ways,
+ * and convert atomically just the same.
+ */
+import { errors } from './errors.ts'
+import type { FileHandle, FileSystem } from './file-system.ts'
+
+/** One hold of a ProcessLock; releasing it again does nothing. */
+export interface ProcessLockGuard extends Disposable {
+  release(): void
+}
+
+const FILE_MODE = 0o644
+
+/**
+ * All locks of this process by device and inode: two names of one datastore (link, bind mount,
+ * changed configuration) must share their count of holders (races.md R-66).
+ */
+const locks = new Map<string, ProcessLock>()
+
+export class ProcessLock {
+  readonly #handle: FileHandle
+  readonly #path: string
+  readonly #identity: string
+  /** Guard to the time it was made at, as the caller gave it. */
+  readonly #shared = new Map<ProcessLockGuard, number>()
+  #isExclusive = false
+  #openCount = 0
+
+  private constructor(handle: FileHandle, path: string, identity: string) {
+    this.#handle = handle
+    this.#path = path
+    this.#identity = identity
+  }
+
+  /** The lock of the file `path` (made if missing); the same object for every name of that file. Close it once per open. */
+  static async open(fs: FileSystem, path: string): Promise<ProcessLock> {
+    const handle = await fs.open(path, 'read-write-create', FILE_MODE)
+    let isKept = false
+    try {
+      const { dev, ino } = await handle.stat()
+      const identity = `${dev}:${ino}`
+      const known = locks.get(identity)
+      const lock = known ?? new ProcessLock(handle, path, identity)
+      isKept = known === undefined
+      locks.set(identity, lock)
+      lock.#openCount++
+      return lock
+    } finally {
+      if (!isKept) await handle.close()
+    }
+  }
+
+  /** Device and inode of the file: what tells whether two datastores are one. */
+  get identity(): string {
+    return this.#identity
+  }
+
+  get sharedCount(): number {
+    return this.#shared.size
+  }
+
+  get isExclusive(): boolean {
+    return this.#isExclusive
+  }
+
+  /** The smallest `since` of all shared holds, or null without any. */
+  get oldestShared(): number | null {
+    let oldest: number | null = null
+    for (const since of this.#shared.values()) {
+      if (oldest === null || since < oldest) oldest = since
+    }
+    return oldest
+  }
+
+  /**
+   * One more shared hold, at once; throws PROCESS_LOCK_BUSY while another process collects.
+   * `since` (the caller's Unix seconds) is only kept for `oldestShared`.
+   */
+  tryShared(since = 0): ProcessLockGuard {
+    if (this.#shared.size === 0 && !this.#isExclusive) this.#lock('shared')
+    const guard = makeGuard(() => this.#releaseShared(guard))
+    this.#shared.set(guard, since)
+    return guard
+  }
+
+  /**
+   * The exclusive hold, at once; own shared holds do not matter. Throws PROCESS_LOCK_HELD if this
+   * process has it already, PROCESS_LOCK_BUSY if another process holds any.
+   */
+  tryExclusive(): ProcessLockGuard {
+    if (this.#isExclusive) throw errors.PROCESS_LOCK_HELD({ path: this.#path })
+    this.#lock('exclusive')
+    this.#isExclusive = true
+    return makeGuard(() => this.#releaseExclusive())
+  }
+
+  /** Gives one open back; after the last one the file is closed, and holds still out end with it. */
+  async close(): Promise<void> {
+    if (this.#openCount === 0) return
+    this.#openCount--
+    if (this.#openCount > 0) return
+    locks.delete(this.#identity)
+    await this.#handle.close()
+  }
+
+  #lock(mode: 'shared' | 'exclusive'): void {
+    if (!this.#handle.tryLock('record', mode)) {
+      throw errors.PROCESS_LOCK_BUSY({ path: this.#path, mode })
+    }
+  }
+
+  #releaseShared(guard: ProcessLockGuard): void {
+    this.#shared.delete(guard)
+    if (this.#shared.size === 0 && !this.#isExclusive) this.#unlock()
+  }
+
+  #releaseExclusive(): void {
+    this.#isExclusive = false
+    if (this.#shared.size > 0) this.#lock('shared')
+    else this.#unlock()
+  }
+
+  #unlock(): void {
+    // After the last close the description is gone, and the lock with it.
+    if (this.#openCount > 0) this.#handle.tryLock('record', 'unlock')
+  }
+}
+
+function makeGuard(release: () => void): ProcessLockGuard {
+  let isReleased = false
+  const releaseOnce = (): void => {
+    if (isReleased) return
+    isReleased = true
+    release()
+  }
+  return { release: releaseOnce, [Symbol.dispose]: releaseOnce }
+}
