@@ -1,0 +1,330 @@
+/** Client side of an upgraded connection (backup-protocol.md 2.2, 2.7, 2.8, 9). */
+import * as http from 'node:http'
+import * as http2 from 'node:http2'
+import type { TLSSocket } from 'node:tls'
+import { hasCode, toError } from '../base/errors.ts'
+import { collectBounded } from './body.ts'
+import { errors } from './errors.ts'
+import { formatQuery, type Query } from './query.ts'
+import { openTlsSocket, type TlsTarget } from './tls.ts'
+import { FRAME_SIZE_MAX } from './upgrade.ts'
+
+/** The stock client's time limit for the answer to the upgrade. */
+export const UPGRADE_TIMEOUT_MS = 120_000
+/** As the stock client: a download never waits for a window; the reader's own pace bounds memory
+ * because a stream that is not read is not credited. */
+const STREAM_WINDOW = 16 * 1024 * 1024
+const CONNECTION_WINDOW = 2 ** 31 - 2
+/** Megabytes; the sender's own queue counts, so 8 queued chunks pass Node's default of 10. */
+const SESSION_MEMORY_MB = 1024
+/** Answers that are collected whole: a chunk of 16 MiB and its header fit well. */
+const ANSWER_SIZE_MAX = 64 * 1024 * 1024
+/** A refusal is one sentence; a body that never ends must not fill memory. */
+const REFUSAL_SIZE_MAX = 1024 * 1024
+/** The literal that stock sends, whatever the real host. */
+const AUTHORITY = 'localhost:8007'
+
+export interface UpgradeRequest {
+  /** Path with query, as it goes on the wire (`//api2/json/backup?…`). */
+  readonly path: string
+  /** `proxmox-backup-protocol-v1` or `proxmox-backup-reader-protocol-v1`. */
+  readonly protocol: string
+  /** Credentials and the like; names in any case. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly userAgent?: string | undefined
+  readonly responseTimeoutMs?: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+export type RequestBody = Uint8Array | readonly Uint8Array[] | AsyncIterable<Uint8Array>
+
+export interface CallOptions {
+  /** Sent in alphabetical order of the keys, form-url-encoded. */
+  readonly query?: Query | undefined
+  readonly contentType?: string | undefined
+  /** Buffers must stay unchanged until the call is over. */
+  readonly body?: RequestBody | undefined
+  readonly sizeMax?: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface H2Answer<Body> {
+  readonly status: number
+  readonly headers: http2.IncomingHttpHeaders
+  readonly body: Body
+}
+
+/**
+ * Connects, upgrades and speaks HTTP/2. Throws UPGRADE_REFUSED with the server's own text for any
+ * status but 101, REQUEST_TIMED_OUT, REQUEST_FAILED, and what openTlsSocket throws.
+ */
+export async function connectUpgraded(
+  target: TlsTarget,
+  request: UpgradeRequest,
+): Promise<H2Session> {
+  const { socket, fingerprint } = await openTlsSocket(target, { signal: request.signal })
+  try {
+    await upgrade(socket, target, request)
+    const userAgent = request.userAgent ?? DEFAULT_USER_AGENT
+    return new H2Session(await startHttp2(socket), { fingerprint, userAgent })
+  } catch (error) {
+    socket.destroy()
+    throw error
+  }
+}
+
+export const DEFAULT_USER_AGENT = 'proxmox-backup-client/1.0'
+
+/** One upgraded connection; requests may run at the same time. */
+export class H2Session implements AsyncDisposable {
+  /** Of the server's certificate. */
+  readonly fingerprint: string
+  /** Resolves when the connection is gone, however it went. */
+  readonly closed: Promise<void>
+  readonly #session: http2.ClientHttp2Session
+  readonly #userAgent: string
+  #failure: Error | null = null
+
+  constructor(
+    session: http2.ClientHttp2Session,
+    { fingerprint, userAgent }: { readonly fingerprint: string; readonly userAgent: string },
+  ) {
+    this.#session = session
+    this.fingerprint = fingerprint
+    this.#userAgent = userAgent
+    session.on('error', (error) => {
+      this.#failure ??= error
+    })
+    session.on('goaway', (code) => {
+      if (code !== 0) this.#failure ??= new Error(`GOAWAY with error code ${code}`)
+    })
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.closed = promise
+    session.once('close', resolve)
+  }
+
+  /**
+   * One request with its whole answer. Never rejects for a status; rejects with SESSION_LOST when
+   * the stream or the connection ends early, ANSWER_TOO_LARGE, or the signal's reason.
+   */
+  async request(
+    method: string,
+    path: string,
+    options: CallOptions = {},
+  ): Promise<H2Answer<Buffer>> {
+    const { stream, answer } = this.#start(method, path, options)
+    try {
+      const headers = await answer
+      const sizeMax = options.sizeMax ?? ANSWER_SIZE_MAX
+      const body = await collectBounded(stream, sizeMax, () =>
+        errors.ANSWER_TOO_LARGE({ path, sizeMax }),
+      )
+      if (stream.rstCode !== 0) throw new Error(`stream reset with code ${stream.rstCode}`)
+      return { status: headers[':status'] ?? 0, headers, body }
+    } catch (error) {
+      stream.close(http2.constants.NGHTTP2_CANCEL)
+      throw this.#explain(error, options.signal)
+    }
+  }
+
+  /** As `request`, but the body is handed over piece by piece; leaving its loop ends the stream. */
+  async open(
+    method: string,
+    path: string,
+    options: CallOptions = {},
+  ): Promise<H2Answer<AsyncIterable<Uint8Array>>> {
+    const { stream, answer } = this.#start(method, path, options)
+    try {
+      const headers = await answer
+      const body = this.#pieces(stream, options.signal)
+      return { status: headers[':status'] ?? 0, headers, body }
+    } catch (error) {
+      stream.close(http2.constants.NGHTTP2_CANCEL)
+      throw this.#explain(error, options.signal)
+    }
+  }
+
+  /** Ends in order: GOAWAY, then the connection. Running requests are given up. */
+  async close(): Promise<void> {
+    if (!this.#session.destroyed) {
+      this.#session.goaway(0)
+      this.#session.destroy()
+    }
+    await this.closed
+  }
+
+  /** Cuts the connection at once. */
+  destroy(error?: Error): void {
+    this.#failure ??= error ?? null
+    this.#session.destroy()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #start(method: string, path: string, options: CallOptions) {
+    if (this.#session.destroyed || this.#session.closed)
+      throw this.#explain(this.#failure, undefined)
+    const stream = this.#session.request(
+      {
+        ':method': method,
+        ':scheme': 'https',
+        ':authority': AUTHORITY,
+        ':path': path + formatQuery(options.query),
+        'user-agent': this.#userAgent,
+        'content-type': options.contentType ?? 'application/x-www-form-urlencoded',
+      },
+      {
+        endStream: options.body === undefined,
+        ...(options.signal ? { signal: options.signal } : {}),
+      },
+    )
+    const { promise, resolve, reject } = Promise.withResolvers<http2.IncomingHttpHeaders>()
+    stream.once('response', resolve)
+    // Errors after the answer's head reach the reader of the body; this one must only not be lost.
+    stream.on('error', reject)
+    stream.once('close', () => reject(new Error('the stream ended without an answer')))
+    if (options.body !== undefined) {
+      // The server may answer before it has read all; then the answer decides, not the writing.
+      writeBody(stream, options.body).catch((error: unknown) => {
+        stream.destroy(toError(error))
+      })
+    }
+    return { stream, answer: promise as Promise<http2.IncomingHttpHeaders & StatusHeader> }
+  }
+
+  async *#pieces(
+    stream: http2.ClientHttp2Stream,
+    signal: AbortSignal | undefined,
+  ): AsyncIterable<Uint8Array> {
+    try {
+      for await (const piece of stream) yield piece as Uint8Array
+      if (stream.rstCode !== 0) throw new Error(`stream reset with code ${stream.rstCode}`)
+    } catch (error) {
+      throw this.#explain(error, signal)
+    }
+  }
+
+  #explain(error: unknown, signal: AbortSignal | undefined): unknown {
+    if (signal?.aborted) return signal.reason
+    if (hasCode(error, 'ANSWER_TOO_LARGE', 'SESSION_LOST')) return error
+    const cause = this.#failure ?? error
+    const reason = cause === null ? 'closed' : toError(cause).message
+    return errors.SESSION_LOST({ reason }, { cause: cause ?? undefined })
+  }
+}
+
+interface StatusHeader {
+  readonly ':status'?: number
+}
+
+async function writeBody(stream: http2.ClientHttp2Stream, body: RequestBody): Promise<void> {
+  if (body instanceof Uint8Array) {
+    stream.end(body)
+    return
+  }
+  for await (const piece of body) {
+    if (stream.destroyed || stream.writableEnded) return
+    if (!stream.write(piece)) await drained(stream)
+  }
+  stream.end()
+}
+
+function drained(stream: http2.ClientHttp2Stream): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const done = () => {
+    stream.off('drain', done)
+    stream.off('close', done)
+    resolve()
+  }
+  stream.on('drain', done)
+  stream.on('close', done)
+  return promise
+}
+
+async function upgrade(
+  socket: TLSSocket,
+  target: TlsTarget,
+  options: UpgradeRequest,
+): Promise<void> {
+  const { path } = options
+  const timeoutMs = options.responseTimeoutMs ?? UPGRADE_TIMEOUT_MS
+  const timeout = AbortSignal.timeout(timeoutMs)
+  const signal = options.signal ? AbortSignal.any([timeout, options.signal]) : timeout
+  const request = http.request({
+    method: 'GET',
+    path,
+    createConnection: () => socket,
+    headers: {
+      'user-agent': options.userAgent ?? DEFAULT_USER_AGENT,
+      'content-type': 'application/x-www-form-urlencoded',
+      ...options.headers,
+      connection: 'upgrade',
+      upgrade: options.protocol,
+      host: formatAuthority(target),
+    },
+  })
+  // Not http.request's own signal: it would cut the connection long after the upgrade.
+  const onAbort = () => request.destroy(toError(signal.reason))
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    await upgradeAnswer(request, socket)
+  } catch (error) {
+    if (options.signal?.aborted) throw options.signal.reason
+    if (timeout.aborted) throw errors.REQUEST_TIMED_OUT({ method: 'GET', path, timeoutMs })
+    if (hasCode(error, 'UPGRADE_REFUSED')) throw error
+    const reason = toError(error).message
+    throw errors.REQUEST_FAILED({ method: 'GET', path, reason }, { cause: error })
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}
+
+function upgradeAnswer(request: http.ClientRequest, socket: TLSSocket): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  request.once('error', reject)
+  request.once('upgrade', (_response, _socket, head) => {
+    // The server may have sent its SETTINGS right behind the 101.
+    if (head.length > 0) socket.unshift(head)
+    resolve()
+  })
+  request.once('response', (response) => {
+    const tooLarge = () => new Error('the refusal is too long')
+    collectBounded(response, REFUSAL_SIZE_MAX, tooLarge).then((body) => {
+      const text = body.toString('utf8')
+      reject(errors.UPGRADE_REFUSED({ status: response.statusCode ?? 0, text }))
+    }, reject)
+  })
+  request.end()
+  return promise
+}
+
+/** Resolves when the server's SETTINGS are here: more streams than it takes would be refused. */
+function startHttp2(socket: TLSSocket): Promise<http2.ClientHttp2Session> {
+  const { promise, resolve, reject } = Promise.withResolvers<http2.ClientHttp2Session>()
+  const session = http2.connect(`https://${AUTHORITY}`, {
+    createConnection: () => socket,
+    settings: { initialWindowSize: STREAM_WINDOW, maxFrameSize: FRAME_SIZE_MAX, enablePush: false },
+    maxSessionMemory: SESSION_MEMORY_MB,
+  })
+  const onError = (error: Error) => reject(lost(error.message))
+  const onClose = () => reject(lost('closed before the server spoke HTTP/2'))
+  session.once('error', onError)
+  session.once('close', onClose)
+  session.once('remoteSettings', () => {
+    session.off('error', onError)
+    session.off('close', onClose)
+    session.setLocalWindowSize(CONNECTION_WINDOW)
+    resolve(session)
+  })
+  return promise
+}
+
+function lost(reason: string): Error {
+  return errors.SESSION_LOST({ reason })
+}
+
+function formatAuthority({ host, port }: TlsTarget): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`
+}
