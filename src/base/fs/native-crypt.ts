@@ -24,7 +24,7 @@ export async function cryptPassword(password: string, setting: string): Promise<
   if (password.includes('\0') || setting.includes('\0')) return null
   const crypt = cryptFunction(CRYPT)
   const data = Buffer.alloc(CRYPT_DATA_SIZE)
-  using slot = await asyncSlots.acquire()
+  using _slot = await asyncSlots.acquire()
   const { promise, resolve, reject } = Promise.withResolvers<string | null>()
   const values = [cString(password), cString(setting), data]
   crypt.async(...values, (error: unknown, answer: unknown) => {

@@ -87,7 +87,7 @@ export async function nativeCallAsync(
   values: readonly NativeValue[],
   context: { readonly path?: NativePath } = {},
 ): Promise<number> {
-  using slot = await asyncSlots.acquire()
+  using _slot = await asyncSlots.acquire()
   const { promise, resolve, reject } = Promise.withResolvers<number>()
   nativeFunction(prototype).async(...values, (error: unknown, answer: unknown) => {
     const result = Number(answer)
