@@ -1,0 +1,80 @@
+/**
+ * Answers on the wire: the envelopes `json` and `extjs` (rest-api §1.2), streams (§1.7) and
+ * compression (§1.1). Handlers return plain values or one of the classes below.
+ */
+
+export type OutputFormat = 'json' | 'extjs'
+
+/** Header values by lower-case name. */
+export type ReplyHeaders = Readonly<Record<string, string | readonly string[]>>
+
+/** What goes onto the wire, whole or in pieces. */
+export interface WireReply {
+  readonly status: number
+  readonly headers: ReplyHeaders
+  readonly body: Uint8Array | AsyncIterable<Uint8Array>
+  /** Whether the answer may be deflated when the client takes it. */
+  readonly compressible: boolean
+}
+
+export const JSON_CONTENT_TYPE = 'application/json;charset=UTF-8'
+
+/** A value with siblings of `data`: `digest`, `total`, `active`. */
+export class WithAttributes {
+  readonly data: unknown
+  readonly attributes: Readonly<Record<string, unknown>>
+
+  constructor(data: unknown, attributes: Readonly<Record<string, unknown>>) {
+    this.data = data
+    this.attributes = attributes
+  }
+}
+
+/** An answer past the envelope: downloads, tickets, task logs. */
+export class RawReply {
+  readonly headers: ReplyHeaders
+  readonly body: Uint8Array | AsyncIterable<Uint8Array>
+
+  constructor(headers: ReplyHeaders, body: Uint8Array | AsyncIterable<Uint8Array>) {
+    this.headers = headers
+    this.body = body
+  }
+}
+
+/** The answer to a handler's `result` in `format`. */
+export function successReply(format: OutputFormat, result: unknown): WireReply {
+  if (result instanceof RawReply) {
+    return { status: 200, headers: result.headers, body: result.body, compressible: true }
+  }
+  const { data, attributes } =
+    result instanceof WithAttributes ? result : { data: result, attributes: {} }
+  const envelope = { data: data ?? null, ...attributes }
+  const whole = format === 'json' ? envelope : { ...envelope, status: 200, success: true }
+  return {
+    status: 200,
+    headers: { 'content-type': JSON_CONTENT_TYPE },
+    body: jsonBytes(whole),
+    compressible: true,
+  }
+}
+
+/** A bare status with plain text and no content type: what is refused above the formatter. */
+export function plainReply(status: number, text: string, headers: ReplyHeaders = {}): WireReply {
+  return { status, headers, body: textBytes(text), compressible: false }
+}
+
+/** UTF-8 of the compact JSON of `value`. */
+export function jsonBytes(value: unknown): Uint8Array {
+  return textBytes(JSON.stringify(value))
+}
+
+/** UTF-8 of `text`. */
+export function textBytes(text: string): Uint8Array {
+  return new TextEncoder().encode(text)
+}
+
+/** Whether `Accept-Encoding` lists deflate; items are split at comma or space (rest-api §1.1). */
+export function acceptsDeflate(acceptEncoding: string | undefined): boolean {
+  if (acceptEncoding === undefined) return false
+  return acceptEncoding.split(/[, ]+/).some((item) => item.split(';', 1)[0] === 'deflate')
+}

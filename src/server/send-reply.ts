@@ -1,0 +1,45 @@
+/** A `WireReply` onto the socket through Fastify, deflated where asked for. */
+import { Readable, pipeline } from 'node:stream'
+import { promisify } from 'node:util'
+import { createDeflate, deflate } from 'node:zlib'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { acceptsDeflate, type WireReply } from './reply.ts'
+
+const deflateBytes = promisify(deflate)
+
+/**
+ * Sends `wire`. Text must not become `text/plain`, and an answer without content type must stay
+ * without: `dropEmptyContentType` takes the placeholder out again.
+ */
+export async function sendReply(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  wire: WireReply,
+): Promise<FastifyReply> {
+  reply.code(wire.status).headers({ 'content-type': '', ...wire.headers })
+  if (wire.compressible && acceptsDeflate(request.headers['accept-encoding'])) {
+    reply.header('content-encoding', 'deflate')
+    return reply.send(await deflated(wire.body))
+  }
+  const { body } = wire
+  return reply.send(body instanceof Uint8Array ? asBuffer(body) : Readable.from(body))
+}
+
+/** An `onSend` hook of Fastify's. */
+export async function dropEmptyContentType(
+  _request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<void> {
+  if (reply.getHeader('content-type') === '') reply.removeHeader('content-type')
+}
+
+/** A stream in either case: stock sends deflated answers without a length. */
+async function deflated(body: WireReply['body']): Promise<Readable> {
+  if (body instanceof Uint8Array) return Readable.from([await deflateBytes(body)])
+  // The error reaches whoever reads the end of the pipeline.
+  return pipeline(Readable.from(body), createDeflate(), () => {})
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
