@@ -49,6 +49,8 @@ export interface FileHandle extends AsyncDisposable {
   truncate(size: number): Promise<void>
   /** Content and metadata are on stable storage when it resolves. */
   sync(): Promise<void>
+  /** As `FileSystem.syncFileSystem`; hears of every write-back error since this handle was opened. */
+  syncFileSystem(): Promise<void>
   stat(): Promise<FileStat>
   chmod(mode: number): Promise<void>
   chown(uid: number, gid: number): Promise<void>

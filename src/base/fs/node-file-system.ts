@@ -84,6 +84,10 @@ class NodeFileHandle implements FileHandle {
     await this.#handle.sync()
   }
 
+  async syncFileSystem(): Promise<void> {
+    await syncfs(this.#handle.fd)
+  }
+
   async stat(): Promise<FileStat> {
     return toFileStat(await this.#handle.stat({ bigint: true }))
   }
