@@ -1,0 +1,38 @@
+/** A folder for one test, removed after it. */
+import { accessSync, constants } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, type TestContext } from 'node:test'
+
+const MEMORY_FOLDER = '/dev/shm'
+
+export interface TemporaryFolderOptions {
+  /** A folder on a disk with all its ways (flags, `syncfs`, extended attributes), not in memory. */
+  readonly onDisk?: boolean
+}
+
+/**
+ * Path of a new empty folder, in memory where the machine has such a place. Removed after the test
+ * of `context`, or after the suite or file that this is called in.
+ */
+export async function makeTemporaryFolder(
+  context?: TestContext | null,
+  options: TemporaryFolderOptions = {},
+): Promise<string> {
+  const parent = options.onDisk !== true && isWritable(MEMORY_FOLDER) ? MEMORY_FOLDER : tmpdir()
+  const path = await mkdtemp(join(parent, 'cairn-test-'))
+  const remove = async (): Promise<void> => await rm(path, { recursive: true, force: true })
+  if (context) context.after(remove)
+  else after(remove)
+  return path
+}
+
+function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK)
+    return true
+  } catch {
+    return false
+  }
+}
