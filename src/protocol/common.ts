@@ -63,3 +63,9 @@ export function closed<Properties extends TProperties>(
 
 /** Parameters of a directory node, which takes anything. */
 export const OPEN_PARAMETERS = Type.Object({}, { additionalProperties: true })
+
+/** No parameters at all. */
+export const NO_PARAMETERS = closed({})
+
+/** The result of calls that answer nothing. */
+export const Nothing = Type.Null()
