@@ -58,7 +58,10 @@ export function createListener(options: ListenerOptions): Listener {
     ungreeted += 1
     sniff(socket, (kind) => {
       ungreeted -= 1
-      if (kind !== null) (kind === 'tls' ? tlsServer : plainServer).emit('connection', socket)
+      if (kind === 'tls') tlsServer.emit('connection', socket)
+      if (kind === 'plain') plainServer.emit('connection', socket)
+      // What was read ahead lies in the stream again; somebody has to start it.
+      if (kind === 'plain') socket.resume()
     })
   })
   server.on('error', (error) => options.log.error('listener failed', { error }))
