@@ -1,6 +1,5 @@
 /** Digests: the identity of a chunk's plain data (formats.md 2). Text everywhere but in flat tables. */
-import { subtle } from 'node:crypto'
-
+import { sha256Bytes } from '../crypto/sha256.ts'
 import { errors } from './errors.ts'
 
 declare const brand: unique symbol
@@ -37,8 +36,7 @@ export function digestToBytes(digest: Digest): Uint8Array {
 
 /** SHA-256 of `data`, computed in libuv's pool; `data` must not change meanwhile. */
 export async function sha256(data: Uint8Array): Promise<Digest> {
-  const hash = await subtle.digest('SHA-256', data as Uint8Array<ArrayBuffer>)
-  return digestFromBytes(new Uint8Array(hash))
+  return digestFromBytes(await sha256Bytes(data))
 }
 
 function view(bytes: Uint8Array): Buffer {

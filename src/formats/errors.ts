@@ -150,7 +150,7 @@ export const errors = defineErrors({
   INDEX_EMPTY: { kind: 'Corrupt', message: () => 'mapped length must not be zero' },
   INDEX_END_NOT_ASCENDING: {
     kind: 'Corrupt',
-    message: ({ index, end, previous }: { index: number; end: bigint; previous: bigint }) =>
+    message: ({ index, end, previous }: { index: number; end: number; previous: number }) =>
       `Cannot decode dynamic index: chunk ${index} ends at ${end}, the one before at ${previous}`,
   },
   INDEX_END_TOO_LARGE: {

@@ -1,0 +1,175 @@
+/**
+ * Blobs: the container of chunks and small files (formats.md 1). Trailing bytes belong to the payload.
+ *
+ * | offset | size | plain | encrypted |
+ * |---|---|---|---|
+ * | 0 | 8 | magic, says encrypted and compressed | likewise |
+ * | 8 | 4 | CRC-32 of all after the header, u32 LE | likewise |
+ * | 12 | 16 | payload … | IV |
+ * | 28 | 16 | | GCM tag |
+ * | 44 | | | payload … |
+ *
+ * The payload is the plain data or one zstd frame of it, then encrypted.
+ */
+import { crc32 } from 'node:zlib'
+
+import { readU32le, writeU32le } from '../base/bytes.ts'
+import { type CryptConfig, IV_SIZE } from '../crypto/crypt-config.ts'
+import { errors } from './errors.ts'
+import { BLOB_KINDS, blobKindOf } from './magic.ts'
+import { compress, decompress, looksCompressible } from './zstd.ts'
+
+export const BLOB_HEADER_SIZE = 12
+export const ENCRYPTED_BLOB_HEADER_SIZE = 44
+/** Plain bytes that one blob may hold; stock's encoder refuses more. */
+export const BLOB_PLAIN_SIZE_MAX = 128 << 20
+/** Plain bytes of a chunk. */
+export const CHUNK_SIZE_MAX = 16 << 20
+/** Encoded bytes of a chunk or of an uploaded blob. */
+export const BLOB_SIZE_MAX = CHUNK_SIZE_MAX + ENCRYPTED_BLOB_HEADER_SIZE
+
+const CRC_OFFSET = 8
+const IV_OFFSET = 12
+const TAG_OFFSET = IV_OFFSET + IV_SIZE
+
+export interface BlobInfo {
+  readonly encrypted: boolean
+  readonly compressed: boolean
+  readonly headerSize: 12 | 44
+  /** The checksum it states; `checkBlobCrc` compares it. */
+  readonly crc: number
+}
+
+export interface EncodeOptions {
+  /** Encrypts with this key. */
+  readonly crypt?: CryptConfig | null
+  /** Tries to compress; the compressed form is taken only if it is shorter. */
+  readonly compress: boolean
+}
+
+export interface DecodeOptions {
+  readonly crypt?: CryptConfig | null
+  /** Refuses content longer than this; default BLOB_PLAIN_SIZE_MAX. */
+  readonly sizeMax?: number
+  /** Compares the CRC first; default false, because who reads a whole file has done it. */
+  readonly checkCrc?: boolean
+}
+
+/** Header and payload of a blob, to be sent or stored one after the other. */
+export interface BlobParts {
+  readonly header: Uint8Array
+  readonly payload: Uint8Array
+}
+
+/** What the header says. Throws BLOB_TOO_SMALL, ENCRYPTED_BLOB_TOO_SMALL, BLOB_MAGIC_WRONG with stock's texts. */
+export function inspectBlob(blob: Uint8Array): BlobInfo {
+  if (blob.length < BLOB_HEADER_SIZE) throw errors.BLOB_TOO_SMALL({ size: blob.length })
+  const kind = blobKindOf(blob)
+  if (kind === null) throw errors.BLOB_MAGIC_WRONG({})
+  if (kind.encrypted && blob.length < ENCRYPTED_BLOB_HEADER_SIZE) {
+    throw errors.ENCRYPTED_BLOB_TOO_SMALL({ size: blob.length })
+  }
+  return {
+    encrypted: kind.encrypted,
+    compressed: kind.compressed,
+    headerSize: kind.encrypted ? ENCRYPTED_BLOB_HEADER_SIZE : BLOB_HEADER_SIZE,
+    crc: readU32le(blob, CRC_OFFSET),
+  }
+}
+
+/** Compares the stated CRC with the payload's; returns what the header says. Throws BLOB_CRC_WRONG or as `inspectBlob`. */
+export function checkBlobCrc(blob: Uint8Array): BlobInfo {
+  const info = inspectBlob(blob)
+  if (crc32(blob.subarray(info.headerSize)) !== info.crc) throw errors.BLOB_CRC_WRONG({})
+  return info
+}
+
+/** Writes the CRC of its payload into the header of `blob`, in place. Throws as `inspectBlob`. */
+export function sealBlobCrc(blob: Uint8Array): void {
+  const { headerSize } = inspectBlob(blob)
+  writeU32le(blob, CRC_OFFSET, crc32(blob.subarray(headerSize)))
+}
+
+/**
+ * The plain data. It may be a view of `blob` (borrowed); `blob` must not change meanwhile.
+ * Throws BLOB_KEY_MISSING, DECRYPT_FAILED, BLOB_DECOMPRESS_FAILED, BLOB_PLAIN_TOO_LARGE, or as `inspectBlob`.
+ */
+export async function decodeBlob(
+  blob: Uint8Array,
+  options: DecodeOptions = {},
+): Promise<Uint8Array> {
+  const sizeMax = options.sizeMax ?? BLOB_PLAIN_SIZE_MAX
+  const info = options.checkCrc === true ? checkBlobCrc(blob) : inspectBlob(blob)
+  let payload = blob.subarray(info.headerSize)
+  if (info.encrypted) {
+    const { crypt } = options
+    if (crypt === undefined || crypt === null) throw errors.BLOB_KEY_MISSING({})
+    const iv = blob.subarray(IV_OFFSET, TAG_OFFSET)
+    const tag = blob.subarray(TAG_OFFSET, ENCRYPTED_BLOB_HEADER_SIZE)
+    payload = await crypt.decrypt(payload, { iv, tag })
+  }
+  if (info.compressed) return await decompress(payload, { sizeMax })
+  if (payload.length > sizeMax) throw errors.BLOB_PLAIN_TOO_LARGE({ sizeMax })
+  return payload
+}
+
+/** The blob of `plain` in one buffer, CRC included. Throws BLOB_DATA_TOO_LARGE. `plain` must not change meanwhile. */
+export async function encodeBlob(plain: Uint8Array, options: EncodeOptions): Promise<Uint8Array> {
+  const parts = await encodeBlobParts(plain, options)
+  const { header, payload } = parts
+  if (
+    payload.buffer === header.buffer &&
+    payload.byteOffset === header.byteOffset + header.length
+  ) {
+    return new Uint8Array(header.buffer, header.byteOffset, header.length + payload.length)
+  }
+  const blob = Buffer.allocUnsafe(header.length + payload.length)
+  blob.set(header)
+  blob.set(payload, header.length)
+  return blob
+}
+
+/**
+ * As `encodeBlob`, without the copy that joins them: the payload may be `plain` itself.
+ * Encrypted parts lie side by side in one buffer already.
+ */
+export async function encodeBlobParts(
+  plain: Uint8Array,
+  options: EncodeOptions,
+): Promise<BlobParts> {
+  if (plain.length > BLOB_PLAIN_SIZE_MAX) throw errors.BLOB_DATA_TOO_LARGE({ size: plain.length })
+  const { crypt } = options
+  const compressed = options.compress ? await compressIfSmaller(plain) : null
+  const content = compressed ?? plain
+  const isCompressed = compressed !== null
+  if (crypt === undefined || crypt === null) {
+    const header = new Uint8Array(BLOB_HEADER_SIZE)
+    writeHeader(header, { encrypted: false, compressed: isCompressed, payload: content })
+    return { header, payload: content }
+  }
+  const blob = Buffer.allocUnsafe(ENCRYPTED_BLOB_HEADER_SIZE + content.length)
+  const header = blob.subarray(0, ENCRYPTED_BLOB_HEADER_SIZE)
+  const payload = blob.subarray(ENCRYPTED_BLOB_HEADER_SIZE)
+  const { iv, tag } = await crypt.encryptInto(payload, content)
+  header.set(iv, IV_OFFSET)
+  header.set(tag, TAG_OFFSET)
+  writeHeader(header, { encrypted: true, compressed: isCompressed, payload })
+  return { header, payload }
+}
+
+async function compressIfSmaller(plain: Uint8Array): Promise<Uint8Array | null> {
+  if (!looksCompressible(plain)) return null
+  const compressed = await compress(plain)
+  return compressed.length < plain.length ? compressed : null
+}
+
+function writeHeader(
+  header: Uint8Array,
+  blob: { encrypted: boolean; compressed: boolean; payload: Uint8Array },
+): void {
+  for (const kind of BLOB_KINDS) {
+    const isIt = kind.encrypted === blob.encrypted && kind.compressed === blob.compressed
+    if (isIt) header.set(kind.magic)
+  }
+  writeU32le(header, CRC_OFFSET, crc32(blob.payload))
+}
