@@ -116,15 +116,6 @@ export class ConfigFiles {
     this.#cache.delete(file.name)
   }
 
-  /** Writes a file that has no lock, if it is absent (keys). Returns whether it was written. */
-  async createOnce(name: string, data: Uint8Array, mode: number): Promise<boolean> {
-    const path = join(this.paths.config, name)
-    if ((await this.#stat({ name })) !== null) return false
-    const owner = await this.#folderOwner()
-    await atomicWrite(this.fs, path, data, { mode, owner, durable: true })
-    return true
-  }
-
   async #stat(file: { readonly name: string }): Promise<FileStat | null> {
     try {
       return await this.fs.stat(this.pathOf(file))
