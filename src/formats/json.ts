@@ -19,8 +19,8 @@ export type JsonObject = { readonly [key: string]: JsonValue }
 
 /** Of newer ECMAScript than the type checker's library. */
 const { isRawJSON, rawJSON } = JSON as typeof JSON & {
-  isRawJSON(value: unknown): boolean
-  rawJSON(text: string): object
+  isRawJSON(this: void, value: unknown): boolean
+  rawJSON(this: void, text: string): object
 }
 
 /** Stock's parser refuses deeper nesting too. */
