@@ -37,6 +37,10 @@ export const errors = defineErrors({
     kind: 'Unsupported',
     message: ({ reason }: Reason) => `Cannot unlock key file: ${reason}`,
   },
+  KEY_HINT_NOT_ALLOWED: {
+    kind: 'Invalid',
+    message: () => 'password hint not allowed for Kdf::None',
+  },
   KEY_HINT_INVALID: {
     kind: 'Invalid',
     message: ({ reason }: Reason) => `Cannot use password hint: ${reason}`,
