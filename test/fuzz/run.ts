@@ -1,0 +1,25 @@
+/**
+ * Fuzzes every decoder in turn and prints the inputs each got.
+ *
+ *   npm run fuzz -- [--seconds N] [--seed S] [TARGET ...]    N seconds in all, default 600
+ */
+import { parseArgs } from 'node:util'
+import { fuzz } from './fuzz.ts'
+import { fuzzTargets } from './targets.ts'
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    seconds: { type: 'string', default: '600' },
+    seed: { type: 'string', default: String(process.pid) },
+  },
+})
+const targets = (await fuzzTargets()).filter(
+  ({ name }) => positionals.length === 0 || positionals.includes(name),
+)
+const seconds = Number(values.seconds) / targets.length
+process.stdout.write(`seed ${values.seed}\n`)
+for (const target of targets) {
+  const { inputs, accepted } = await fuzz(target, { seconds, seed: values.seed })
+  process.stdout.write(`${target.name}: ${inputs} inputs, ${accepted} accepted\n`)
+}
