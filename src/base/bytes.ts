@@ -124,28 +124,33 @@ export class ByteWriter {
   }
 
   u8(value: number): this {
-    this.#view.setUint8(this.#grow(1), value)
+    const start = this.#grow(1)
+    this.#view.setUint8(start, value)
     return this
   }
 
   u16le(value: number): this {
-    this.#view.setUint16(this.#grow(2), value, true)
+    const start = this.#grow(2)
+    this.#view.setUint16(start, value, true)
     return this
   }
 
   u32le(value: number): this {
-    this.#view.setUint32(this.#grow(4), value, true)
+    const start = this.#grow(4)
+    this.#view.setUint32(start, value, true)
     return this
   }
 
   u64le(value: bigint | number): this {
-    if (typeof value === 'bigint') this.#view.setBigUint64(this.#grow(8), value, true)
-    else writeU64le(this.#buffer, this.#grow(8), value)
+    const start = this.#grow(8)
+    if (typeof value === 'bigint') this.#view.setBigUint64(start, value, true)
+    else writeU64le(this.#buffer, start, value)
     return this
   }
 
   i64le(value: bigint | number): this {
-    this.#view.setBigInt64(this.#grow(8), BigInt(value), true)
+    const start = this.#grow(8)
+    this.#view.setBigInt64(start, BigInt(value), true)
     return this
   }
 
@@ -161,6 +166,7 @@ export class ByteWriter {
     return this.#buffer.subarray(0, this.#size)
   }
 
+  /** Room for `size` bytes, before anything of the buffer is looked at: it may be a new one. */
   #grow(size: number): number {
     const start = this.#size
     this.#size += size
