@@ -2,7 +2,7 @@
 import { toError } from '../base/errors.ts'
 import type { Digest } from '../formats/digest.ts'
 import type { SnapshotRef } from '../formats/names.ts'
-import type { H2Session } from '../transport/h2-session.ts'
+import type { H2Session, RequestBody } from '../transport/h2-session.ts'
 import { type Query, formatQuery } from '../transport/query.ts'
 import { checkStatus, parseAnswer } from './answer.ts'
 import type { Connection } from './connection.ts'
@@ -19,7 +19,9 @@ export interface NewChunk {
   readonly digest: Digest
   /** Bytes before compression and encryption. */
   readonly size: number
-  readonly blob: Uint8Array
+  readonly encodedSize: number
+  /** The blob in pieces; they must stay unchanged until the answer. */
+  readonly parts: readonly Uint8Array[]
 }
 
 export interface IndexEnd {
@@ -86,9 +88,9 @@ export class BackupSession implements AsyncDisposable {
   }
 
   async uploadChunk(kind: IndexKind, writer: number, chunk: NewChunk): Promise<void> {
-    const { digest, size, blob } = chunk
-    const query = { wid: writer, digest, size, 'encoded-size': blob.length }
-    const options = { query, contentType: BYTES, body: blob }
+    const { digest, size, encodedSize, parts } = chunk
+    const query = { wid: writer, digest, size, 'encoded-size': encodedSize }
+    const options = { query, contentType: BYTES, body: parts }
     await this.#pipelined('POST', `/${kind}_chunk`, options)
   }
 
@@ -147,6 +149,6 @@ export class BackupSession implements AsyncDisposable {
 interface CallOptions {
   readonly query?: Query
   readonly contentType?: string
-  readonly body?: Uint8Array
+  readonly body?: RequestBody
   readonly sizeMax?: number
 }

@@ -1,0 +1,83 @@
+/** `cairn-client`: puts the doors together, runs the command, sets the exit code. */
+import { hostname } from 'node:os'
+import { nodeFileSystem } from '../base/fs/node-file-system.ts'
+import { systemClock } from '../base/time/clock.ts'
+import { errors } from '../client/errors.ts'
+import type { ClientHost } from '../client/host.ts'
+import { CLIENT_COMMANDS } from './client-commands.ts'
+import type { ClientContext } from './client/common.ts'
+import { EXIT_FAILED } from './exit-codes.ts'
+import { Output } from './output.ts'
+import { openProgress } from './progress.ts'
+import { terminalPrompt } from './prompt.ts'
+import { runProgram } from './run-program.ts'
+
+const { stdout, stderr } = process
+
+/** Ctrl-C once: the session is aborted and the server cleans up; twice: gone at once. */
+function abortOnSignals(): AbortSignal {
+  const controller = new AbortController()
+  const onSignal = () => {
+    if (controller.signal.aborted) process.exit(EXIT_FAILED)
+    controller.abort(errors.INTERRUPTED({}))
+  }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal)
+  return controller.signal
+}
+
+/** Resolves when standard output takes more; a reader that left ends the program. */
+async function writeOut(bytes: Uint8Array): Promise<void> {
+  if (stdout.write(bytes)) return
+  await new Promise<void>((resolve) => stdout.once('drain', resolve))
+}
+
+function openContext(): ClientContext {
+  const environment = Object.freeze({ ...process.env })
+  const output = new Output(
+    {
+      writeOut: (text) => stdout.write(text),
+      writeError: (text) => stderr.write(text),
+      width: stdout.isTTY ? stdout.columns : null,
+    },
+    environment,
+  )
+  const progress = openProgress(
+    {
+      isTerminal: stderr.isTTY && environment['TERM'] !== 'dumb',
+      width: stderr.isTTY ? stderr.columns : 80,
+      write: (text) => stderr.write(text),
+      log: (line) => output.log(line),
+    },
+    systemClock,
+  )
+  const log = (line: string) => {
+    progress.clear()
+    output.log(line)
+  }
+  const host: ClientHost = {
+    fs: nodeFileSystem,
+    clock: systemClock,
+    environment,
+    prompt: terminalPrompt,
+    log,
+    nodeName: hostname().split('.', 1)[0] ?? 'localhost',
+  }
+  const pipe = { write: writeOut }
+  const signal = abortOnSignals()
+  return {
+    output,
+    prompt: terminalPrompt,
+    clock: systemClock,
+    environment,
+    signal,
+    host,
+    pipe,
+    progress,
+  }
+}
+
+stdout.on('error', () => process.exit(EXIT_FAILED))
+const program = { name: 'cairn-client', commands: CLIENT_COMMANDS }
+process.exitCode = await runProgram(program, process.argv.slice(2), openContext())
+// A connection that is still ending must not hold the program; what was written is out by then.
+stdout.write('', () => stderr.write('', () => process.exit()))

@@ -1,0 +1,127 @@
+/** Disk images: a file, a block device or a pipe as chunks of one size. */
+import { type FileHandle, open } from 'node:fs/promises'
+import type { BufferPool } from './buffer-pool.ts'
+import type { SourceChunk } from './source-chunk.ts'
+import { errors } from '../errors.ts'
+import { systemText } from '../host.ts'
+
+export interface ImageSource extends AsyncDisposable {
+  /** Bytes; null for a pipe. */
+  readonly size: number | null
+  /** Whole chunks of `chunkSize`, the last one may be short. To be read once. */
+  chunks(pool: BufferPool, chunkSize: number): AsyncGenerator<SourceChunk, void, undefined>
+}
+
+/** Where a block device ends is found by seeking: its size is not in its stat. */
+const LARGEST_DEVICE = 2 ** 53
+
+/** Opens `path`. @throws SOURCE_UNREADABLE, SOURCE_EMPTY */
+export async function openImage(path: string): Promise<ImageSource> {
+  let handle: FileHandle
+  try {
+    handle = await open(path, 'r')
+  } catch (cause) {
+    throw errors.SOURCE_UNREADABLE({ path, reason: systemText(cause) })
+  }
+  try {
+    const stat = await handle.stat()
+    if (stat.isFIFO()) return new PipeSource(handle)
+    const size = stat.isBlockDevice() ? await deviceSize(handle) : stat.size
+    if (size === 0) throw errors.SOURCE_EMPTY({ path })
+    return new FileSource(handle, { path, size })
+  } catch (error) {
+    await handle.close()
+    throw error
+  }
+}
+
+class FileSource implements ImageSource {
+  readonly size: number
+  readonly #handle: FileHandle
+  readonly #path: string
+
+  constructor(
+    handle: FileHandle,
+    { path, size }: { readonly path: string; readonly size: number },
+  ) {
+    this.#handle = handle
+    this.#path = path
+    this.size = size
+  }
+
+  async *chunks(pool: BufferPool, chunkSize: number): AsyncGenerator<SourceChunk, void, undefined> {
+    for (let offset = 0; offset < this.size; offset += chunkSize) {
+      const wanted = Math.min(chunkSize, this.size - offset)
+      const buffer = pool.take()
+      const count = await fill(this.#handle, buffer.subarray(0, wanted), offset)
+      if (count < wanted) {
+        const data = { path: this.#path, expected: this.size, actual: offset + count }
+        throw errors.SOURCE_SIZE_CHANGED(data)
+      }
+      yield { bytes: buffer.subarray(0, wanted), release: () => pool.give(buffer) }
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#handle.close()
+  }
+}
+
+class PipeSource implements ImageSource {
+  readonly size = null
+  readonly #handle: FileHandle
+
+  constructor(handle: FileHandle) {
+    this.#handle = handle
+  }
+
+  async *chunks(pool: BufferPool, chunkSize: number): AsyncGenerator<SourceChunk, void, undefined> {
+    for (;;) {
+      const buffer = pool.take()
+      const count = await fill(this.#handle, buffer.subarray(0, chunkSize), null)
+      if (count === 0) return
+      yield { bytes: buffer.subarray(0, count), release: () => pool.give(buffer) }
+      if (count < chunkSize) return
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#handle.close()
+  }
+}
+
+/** Reads until `buffer` is full or the source ends; count of bytes. */
+async function fill(
+  handle: FileHandle,
+  buffer: Uint8Array,
+  position: number | null,
+): Promise<number> {
+  let count = 0
+  while (count < buffer.length) {
+    const at = position === null ? null : position + count
+    const { bytesRead } = await handle.read(buffer, count, buffer.length - count, at)
+    if (bytesRead === 0) break
+    count += bytesRead
+  }
+  return count
+}
+
+/** The last readable byte, found by halving. */
+async function deviceSize(handle: FileHandle): Promise<number> {
+  const byte = new Uint8Array(1)
+  const isInside = async (offset: number) => {
+    try {
+      return (await handle.read(byte, 0, 1, offset)).bytesRead === 1
+    } catch {
+      return false
+    }
+  }
+  let low = 0
+  let high = LARGEST_DEVICE
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2)
+    if (await isInside(middle)) low = middle + 1
+    else high = middle
+  }
+  return low
+}

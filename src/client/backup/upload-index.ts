@@ -1,0 +1,215 @@
+/**
+ * Sends one archive as an index: chunks are hashed, the unknown ones encoded and uploaded, all of
+ * them appended in order (backup-protocol 7.2). Every stage works ahead of the next one by a few
+ * chunks, so that reading, hashing, compressing and sending overlap; an append names only chunks
+ * whose upload was answered, because the stages keep the order.
+ */
+import { createHash } from 'node:crypto'
+import { mapConcurrent } from '../../base/async/map-concurrent.ts'
+import type { Clock } from '../../base/time/clock.ts'
+import { toHex } from '../../base/hex.ts'
+import type { CryptConfig } from '../../crypto/crypt-config.ts'
+import { chunkDigest } from '../../formats/chunk.ts'
+import { encodeBlobParts } from '../../formats/data-blob.ts'
+import { type Digest, digestToBytes } from '../../formats/digest.ts'
+import type { DigestSet } from '../../formats/digest-map.ts'
+import type { BackupSession, IndexKind } from '../backup-session.ts'
+import type { SourceChunk } from './source-chunk.ts'
+import type { UploadStatistics } from './statistics.ts'
+import { ZeroDigests, isAllZero } from './zero-chunks.ts'
+
+export interface IndexUpload {
+  readonly kind: IndexKind
+  /** On the server, `root.pxar.didx`. */
+  readonly archiveName: string
+  /** Bytes, null if it is not known before the end. */
+  readonly size: number | null
+  readonly chunks: AsyncIterable<SourceChunk>
+  /** Digests that need no upload; grows with what is uploaded here. */
+  readonly known: DigestSet
+  /** Set when chunks are encrypted. */
+  readonly crypt: CryptConfig | null
+  readonly signal: AbortSignal | undefined
+  /** Waits until `size` bytes may be sent. */
+  readonly pace?: ((size: number) => Promise<void>) | undefined
+  /** Bytes read and bytes sent so far; called after every append. */
+  readonly onProgress?: ((done: number, sentSize: number) => void) | undefined
+}
+
+export interface UploadedIndex extends UploadStatistics {
+  /** Hex SHA-256 over the entries, for the manifest. */
+  readonly csum: string
+}
+
+/** Chunks in libuv's pool of four threads; more would only wait and hold memory. */
+const HASHES_AT_ONCE = 4
+const ENCODINGS_AT_ONCE = 4
+/** Uploads without answer: covers some 30 MiB on the wire, and bounds memory to as much. */
+const UPLOADS_AT_ONCE = 8
+/** As stock: a list goes out when it has this many entries. */
+const APPEND_COUNT = 64
+
+const NOTHING = () => {}
+
+/** Uploads all of `upload`; on failure the index stays open and the session is of no use. */
+export async function uploadIndex(
+  session: BackupSession,
+  clock: Clock,
+  upload: IndexUpload,
+): Promise<UploadedIndex> {
+  const started = clock.monotonic()
+  const writer = await session.createIndex(upload.kind, upload.archiveName, upload.size)
+  const appender = new Appender(session, upload, writer)
+  for await (const chunk of sentChunks(session, upload, writer)) await appender.add(chunk)
+  await appender.close()
+  return { ...appender.totals(), durationMs: clock.monotonic() - started }
+}
+
+interface HashedChunk extends SourceChunk {
+  readonly digest: Digest
+}
+
+interface EncodedChunk {
+  readonly digest: Digest
+  readonly size: number
+  /** Header and payload, which may be the source's buffer; null for a chunk that the server has. */
+  readonly parts: readonly Uint8Array[] | null
+  release(): void
+}
+
+interface SentChunk {
+  readonly digest: Digest
+  readonly size: number
+  /** Bytes uploaded, 0 for a known chunk. */
+  readonly encodedSize: number
+}
+
+/** The stages in front of the appends. */
+function sentChunks(
+  session: BackupSession,
+  upload: IndexUpload,
+  writer: number,
+): AsyncIterable<SentChunk> {
+  const { signal, crypt } = upload
+  const zeros = new ZeroDigests((bytes) => chunkDigest(bytes, crypt))
+  const hashed = mapConcurrent(upload.chunks, { concurrency: HASHES_AT_ONCE, signal }, (chunk) =>
+    hash(chunk, zeros, crypt),
+  )
+  const encoded = mapConcurrent(
+    claim(hashed, upload.known),
+    { concurrency: ENCODINGS_AT_ONCE, signal },
+    (chunk) => encode(chunk, crypt),
+  )
+  return mapConcurrent(encoded, { concurrency: UPLOADS_AT_ONCE, signal }, async (chunk) => {
+    const { digest, size, parts } = chunk
+    if (parts === null) return { digest, size, encodedSize: 0 }
+    const encodedSize = parts.reduce((sum, part) => sum + part.length, 0)
+    await upload.pace?.(encodedSize)
+    await session.uploadChunk(upload.kind, writer, { digest, size, encodedSize, parts })
+    chunk.release()
+    return { digest, size, encodedSize }
+  })
+}
+
+async function hash(
+  chunk: SourceChunk,
+  zeros: ZeroDigests,
+  crypt: CryptConfig | null,
+): Promise<HashedChunk> {
+  const { bytes } = chunk
+  const digest = isAllZero(bytes) ? await zeros.digestOf(bytes) : await chunkDigest(bytes, crypt)
+  return { bytes, digest, release: () => chunk.release() }
+}
+
+/** Decides, in order and one at a time, which chunks are new; a digest is new only once. */
+async function* claim(
+  chunks: AsyncIterable<HashedChunk>,
+  known: DigestSet,
+): AsyncGenerator<HashedChunk & { readonly isNew: boolean }, void, undefined> {
+  for await (const chunk of chunks) yield { ...chunk, isNew: known.add(chunk.digest) }
+}
+
+async function encode(
+  chunk: HashedChunk & { readonly isNew: boolean },
+  crypt: CryptConfig | null,
+): Promise<EncodedChunk> {
+  const { digest, bytes } = chunk
+  const size = bytes.length
+  if (!chunk.isNew) {
+    chunk.release()
+    return { digest, size, parts: null, release: NOTHING }
+  }
+  const { header, payload } = await encodeBlobParts(bytes, { crypt, compress: true })
+  const parts = [header, payload]
+  // Data that does not compress is sent from where it lies.
+  if (payload.buffer === bytes.buffer) {
+    return { digest, size, parts, release: () => chunk.release() }
+  }
+  chunk.release()
+  return { digest, size, parts, release: NOTHING }
+}
+
+/** Collects entries into lists, sends them one after the other, and keeps the sums. */
+class Appender {
+  readonly #session: BackupSession
+  readonly #upload: IndexUpload
+  readonly #writer: number
+  readonly #csum = createHash('sha256')
+  #digests: Digest[] = []
+  #offsets: number[] = []
+  #end = ''
+  #size = 0
+  #count = 0
+  #sentSize = 0
+  #encodedSize = 0
+
+  constructor(session: BackupSession, upload: IndexUpload, writer: number) {
+    this.#session = session
+    this.#upload = upload
+    this.#writer = writer
+  }
+
+  async add(chunk: SentChunk): Promise<void> {
+    this.#digests.push(chunk.digest)
+    this.#offsets.push(this.#size)
+    this.#size += chunk.size
+    this.#count += 1
+    if (chunk.encodedSize > 0) this.#sentSize += chunk.size
+    this.#encodedSize += chunk.encodedSize
+    if (this.#upload.kind === 'dynamic') this.#csum.update(endBytes(this.#size))
+    this.#csum.update(digestToBytes(chunk.digest))
+    if (this.#digests.length >= APPEND_COUNT) await this.#flush()
+  }
+
+  async close(): Promise<void> {
+    if (this.#digests.length > 0) await this.#flush()
+    const csum = toHex(this.#csum.digest())
+    this.#end = csum
+    const end = { chunkCount: this.#count, size: this.#size, csum }
+    await this.#session.closeIndex(this.#upload.kind, this.#writer, end)
+  }
+
+  totals() {
+    return {
+      csum: this.#end,
+      chunkCount: this.#count,
+      size: this.#size,
+      sentSize: this.#sentSize,
+      encodedSize: this.#encodedSize,
+    }
+  }
+
+  async #flush(): Promise<void> {
+    const entries = { digests: this.#digests, offsets: this.#offsets }
+    this.#digests = []
+    this.#offsets = []
+    await this.#session.appendIndex(this.#upload.kind, this.#writer, entries)
+    this.#upload.onProgress?.(this.#size, this.#encodedSize)
+  }
+}
+
+function endBytes(end: number): Uint8Array {
+  const bytes = Buffer.alloc(8)
+  bytes.writeBigUInt64LE(BigInt(end))
+  return bytes
+}

@@ -1,0 +1,130 @@
+/** Folders as pxar archives, and the one catalog beside them (backup-protocol 7.1 step 4). */
+import { formatBytes } from '../../base/human-units.ts'
+import { chunkDynamic } from '../../chunking/chunk-stream.ts'
+import { CATALOG_NAME } from '../../formats/archive-name.ts'
+import { DigestSet } from '../../formats/digest-map.ts'
+import { addManifestFile } from '../../formats/manifest.ts'
+import { type OpenCatalog, openCatalog } from './catalog-stream.ts'
+import { loadKnownDigests } from './previous.ts'
+import type { BackupRun, TreeOptions } from './run.ts'
+import { ownedChunks } from './source-chunk.ts'
+import { type Specification, serverName } from './specification.ts'
+import { statisticsLines } from './statistics.ts'
+import { encodeTree } from './tree-walker.ts'
+import { type UploadedIndex, uploadIndex } from './upload-index.ts'
+
+/** Average chunk of a catalog: as stock. */
+const CATALOG_CHUNK_SIZE = 512 * 1024
+
+export interface TreeUploadOptions {
+  /** Average, bytes. */
+  readonly chunkSize: number
+  readonly tree: TreeOptions
+  readonly pace: ((size: number) => Promise<void>) | undefined
+  readonly onProgress:
+    | ((
+        name: string,
+        progress: { readonly done: number; readonly total: number | null; readonly sent: number },
+      ) => void)
+    | undefined
+}
+
+interface RunningCatalog {
+  readonly catalog: OpenCatalog
+  readonly uploaded: Promise<UploadedIndex>
+}
+
+/** Uploads folders; the catalog begins with the first one and runs beside them all. */
+export class TreeUploads implements AsyncDisposable {
+  readonly #run: BackupRun
+  readonly #options: TreeUploadOptions
+  #catalog: RunningCatalog | null = null
+
+  constructor(run: BackupRun, options: TreeUploadOptions) {
+    this.#run = run
+    this.#options = options
+  }
+
+  /** Uploads one folder. */
+  async upload(specification: Specification): Promise<void> {
+    const { session, host, previous, signal, crypt } = this.#run
+    const archiveName = serverName(specification)
+    const { catalog } = this.#startCatalog()
+    const known = await loadKnownDigests(session, previous, archiveName, {
+      kind: 'dynamic',
+      log: host.log,
+    })
+    catalog.writer.startArchive(archiveName)
+    const stream = await this.#encode(specification.path, catalog)
+    const chunks = chunkDynamic(stream, { average: this.#options.chunkSize, signal })
+    const uploaded = await uploadIndex(session, host.clock, {
+      kind: 'dynamic',
+      archiveName,
+      size: null,
+      chunks: ownedChunks(chunks),
+      known,
+      crypt,
+      signal,
+      pace: this.#options.pace,
+      onProgress: (done, sent) =>
+        this.#options.onProgress?.(specification.name, { done, total: null, sent }),
+    })
+    catalog.writer.endArchive()
+    for (const line of statisticsLines(specification.name, uploaded)) host.log(line)
+    this.#record(archiveName, uploaded)
+  }
+
+  /** Ends the catalog, if there were folders. */
+  async finishCatalog(): Promise<void> {
+    if (this.#catalog === null) return
+    const { catalog, uploaded } = this.#catalog
+    catalog.finish()
+    const index = await uploaded
+    this.#catalog = null
+    this.#run.host.log(`Uploaded backup catalog (${formatBytes(index.size)})`)
+    this.#record(CATALOG_NAME, index)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#catalog === null) return
+    const { catalog, uploaded } = this.#catalog
+    catalog.abort()
+    await uploaded.catch(() => {})
+  }
+
+  #startCatalog(): RunningCatalog {
+    if (this.#catalog !== null) return this.#catalog
+    const { session, host, crypt, signal } = this.#run
+    const catalog = openCatalog()
+    const chunks = chunkDynamic(catalog.stream, { average: CATALOG_CHUNK_SIZE, signal })
+    const uploaded = uploadIndex(session, host.clock, {
+      kind: 'dynamic',
+      archiveName: CATALOG_NAME,
+      size: null,
+      chunks: ownedChunks(chunks),
+      known: new DigestSet(),
+      crypt,
+      signal,
+    })
+    // Its failure is met when the catalog is finished or given up.
+    uploaded.catch(() => {})
+    this.#catalog = { catalog, uploaded }
+    return this.#catalog
+  }
+
+  async #encode(path: string, catalog: OpenCatalog): Promise<AsyncIterable<Uint8Array>> {
+    const { tree } = this.#options
+    return encodeTree(path, {
+      exclude: tree.exclude,
+      catalog: catalog.writer,
+      entriesMax: tree.entriesMax,
+      onWarning: this.#run.host.log,
+      signal: this.#run.signal,
+    })
+  }
+
+  #record(filename: string, { size, csum }: UploadedIndex): void {
+    const entry = { filename, cryptMode: this.#run.mode, size, csum }
+    this.#run.manifest = addManifestFile(this.#run.manifest, entry)
+  }
+}
