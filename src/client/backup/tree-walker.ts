@@ -1,371 +1,163 @@
-/**
- * Walks a tree and writes it as a unified pxar archive, as the stock client does (pxar.md 12).
- *
- * All calls wait, relative to open folders: it runs in a worker thread (encode-tree.ts), where that is
- * several times faster than a promise per call. What vanishes or cannot be opened is left out with a
- * warning; a file that changes while it is read is cut or padded to the size announced.
- */
-import { constants } from 'node:fs'
-import { type CatalogTree, CatalogTreeWriter } from '../../archive/catalog/tree-writer.ts'
-import { formatPatternLines, matchList } from '../../archive/path-pattern.ts'
-import { PxarEncoder } from '../../archive/pxar/encoder.ts'
-import { DEPTH_MAX } from '../../archive/pxar/format.ts'
-import { PieceWriter } from '../../archive/pxar/piece-writer.ts'
+/** A folder as the byte stream of a pxar archive; walked in a thread of its own. */
+import { Worker } from 'node:worker_threads'
 import {
-  type EntryMetadata,
-  MODE_BLOCK_DEVICE,
-  MODE_CHAR_DEVICE,
-  MODE_DIRECTORY,
-  MODE_FIFO,
-  MODE_FILE,
-  MODE_SOCKET,
-  MODE_SYMLINK,
-  MODE_TYPE_MASK,
-  plainMetadata,
-} from '../../archive/tree-entry.ts'
-import { CairnError, isSystemError } from '../../base/errors.ts'
-import { statfsMagic } from '../../base/fs/native.ts'
-import { closeFd, openAt, readLinkFd, readNames, statAt, statFd } from '../../base/fs/native-at.ts'
+  type LinkState,
+  newLinkState,
+  releaseMessage,
+  requestAbort,
+  unpackError,
+} from '../worker-link.ts'
+import type { CatalogSink } from './catalog-stream.ts'
 import { errors } from './errors.ts'
-import { readExcludeFile } from './exclude-file.ts'
-import { type ExcludePattern, quotePath } from './exclude-patterns.ts'
-import { copyContent } from './file-content.ts'
-import { type FileSystemFeatures, featuresOf, isVirtual } from './file-system-features.ts'
-import { modeOfDirentType, type OpenEntry, openEntry } from './open-entry.ts'
-import { readMetadata } from './read-metadata.ts'
+import { type ExcludePattern, lostAndFoundPattern, parseExcludeOption } from './exclude-patterns.ts'
+import type { WalkOptions } from './walk-tree.ts'
+import type { WalkMessage, WalkWorkerData } from './walk-worker.ts'
 
-const EXCLUDE_NAME = '.pxarexclude'
-const EXCLUDE_CLI_NAME = '.pxarexclude-cli'
-const O_PATH = 0o10000000
-const O_CLOEXEC = 0o2000000
-const AT_FDCWD = -100
+/** Entries on one path that stock's client allows by default. */
+export const ENTRIES_MAX_DEFAULT = 1_048_576
+/** A walk nests as deep as the tree; this is enough for the deepest one an archive may have. */
+const WORKER_STACK_MIB = 32
 
-export interface WalkOptions {
-  /** Path of the tree's root; links in it are followed. */
-  readonly root: string
-  readonly excludes: readonly ExcludePattern[]
-  /** Paths on further file systems that are entered; null enters all. */
-  readonly includeDevices: readonly string[] | null
-  readonly skipE2bigXattr: boolean
-  readonly entriesMax: number
-  /** Owner of the generated `.pxarexclude-cli`. */
-  readonly owner: { readonly uid: number; readonly gid: number }
+export interface EncodeTreeOptions {
+  /** Values of `--exclude`, as typed. */
+  readonly exclude?: readonly string[]
+  readonly skipLostAndFound?: boolean
+  /** Paths whose file systems are entered besides the root's own; `all` enters every one. */
+  readonly includeDev?: readonly string[] | 'all'
+  readonly skipE2bigXattr?: boolean
+  readonly entriesMax?: number
+  /** Gets the tree; its archive must have been started, and is ended by the caller. */
+  readonly catalog?: CatalogSink
+  /** A warning: something was left out or has changed. */
+  readonly onWarning: (line: string) => void
+  /** Other lines of product output; without it they go to onWarning. */
+  readonly onLog?: (line: string) => void
+  readonly signal?: AbortSignal | undefined
 }
 
-/** Where the walk gives its results; `piece` may wait for the receiver. */
-export interface WalkSink {
-  /** The next part of the archive, which becomes the receiver's. */
-  piece(piece: Buffer): void
-  /** The next catalog table, which becomes the receiver's. */
-  catalog(bytes: Uint8Array): void
-  warn(line: string): void
-  log(line: string): void
-  /** Called before each entry; throws to stop the walk. */
-  checkAbort(): void
-}
-
-/** An open directory on the way down; paths are byte strings relative to the root, empty for it. */
-interface Folder {
-  readonly fd: number
-  readonly path: string
-  readonly depth: number
-  readonly device: string
-  readonly features: FileSystemFeatures
-}
-
-interface Listed {
-  readonly name: string
-  /** File type bits; 0 where the file system does not say. */
-  readonly mode: number
-}
-
-interface LinkTarget {
-  readonly path: Buffer
-  readonly position: number
-}
-
-/** Walks one tree. Errors: those of errors.ts beside this file, and what the sink throws. */
-export function walkTree(options: WalkOptions, sink: WalkSink): CatalogTree {
-  return new TreeWalker(options, sink).run()
-}
-
-class TreeWalker {
-  readonly #options: WalkOptions
-  readonly #sink: WalkSink
-  readonly #out: PieceWriter
-  readonly #encoder: PxarEncoder
-  readonly #catalog: CatalogTreeWriter
-  readonly #patterns: ExcludePattern[]
-  readonly #links = new Map<string, LinkTarget>()
-  /** Devices that may be entered; null: all. */
-  #devices: Set<string> | null = null
-  #entryCount = 0
-
-  constructor(options: WalkOptions, sink: WalkSink) {
-    this.#options = options
-    this.#sink = sink
-    this.#out = new PieceWriter((piece) => sink.piece(piece))
-    this.#encoder = new PxarEncoder({ archive: this.#out })
-    this.#catalog = new CatalogTreeWriter((bytes) => sink.catalog(bytes))
-    this.#patterns = [...options.excludes]
-  }
-
-  run(): CatalogTree {
-    const { root } = this.#options
-    const path = Buffer.from(root).toString('latin1')
-    const fd = check('open failed on', path, () =>
-      openAt(AT_FDCWD, path, constants.O_DIRECTORY | O_CLOEXEC),
-    )
-    try {
-      const magic = magicOf(fd)
-      if (isVirtual(magic)) throw errors.SOURCE_VIRTUAL({})
-      const stat = check('stat failed on', path, () => statFd(fd))
-      this.#devices = this.#allowedDevices(stat.device)
-      const features = featuresOf(magic)
-      const entry = { fd, stat, isReadable: true }
-      this.#encoder.startRoot(this.#metadata(entry, '', features))
-      this.#folder({ fd, path: '', depth: 0, device: stat.device, features })
-      this.#encoder.finish()
-      return this.#catalog.finish()
-    } finally {
-      closeFd(fd)
-    }
-  }
-
-  #allowedDevices(rootDevice: string): Set<string> | null {
-    const { includeDevices } = this.#options
-    if (includeDevices === null) return null
-    return new Set([rootDevice, ...includeDevices.map(deviceOf)])
-  }
-
-  /** Writes all entries of an open folder; its own begin and end are the caller's. */
-  #folder(folder: Folder): void {
-    if (folder.depth >= DEPTH_MAX) {
-      const path = quotePath(folder.path)
-      throw errors.SOURCE_UNREADABLE({ action: 'directories nested too deep at', path })
-    }
-    const countBefore = this.#entryCount
-    const patternsBefore = this.#patterns.length
-    const listed = this.#list(folder)
-    for (const { name, mode } of listed) {
-      this.#sink.checkAbort()
-      this.#entry(folder, name, mode)
-    }
-    if (folder.depth === 0 && this.#options.excludes.length > 0) this.#addExcludeCli()
-    this.#patterns.length = patternsBefore
-    this.#entryCount = countBefore
-  }
-
-  /** The names to archive, in byte order; the folder's own `.pxarexclude` already counts. */
-  #list(folder: Folder): Listed[] {
-    const all: Listed[] = []
-    let hasExcludes = false
-    check('readdir failed on', folder.path, () =>
-      readNames(folder.fd, (name, type) => {
-        if (folder.depth === 0 && name === EXCLUDE_CLI_NAME) return
-        if (name === EXCLUDE_NAME) hasExcludes = true
-        all.push({ name, mode: modeOfDirentType(type) })
-        if (this.#patterns.length === 0 && !hasExcludes) this.#checkCount(all.length)
-      }),
-    )
-    if (hasExcludes) this.#patterns.push(...this.#readExcludes(folder))
-    const kept = this.#patterns.length === 0 ? all : all.filter((one) => this.#isKept(folder, one))
-    this.#checkCount(kept.length)
-    this.#entryCount += kept.length
-    return kept.sort((a, b) => (a.name < b.name ? -1 : 1))
-  }
-
-  #checkCount(count: number): void {
-    const { entriesMax } = this.#options
-    if (this.#entryCount + count > entriesMax) throw errors.ENTRIES_EXCEEDED({ entriesMax })
-  }
-
-  #readExcludes(folder: Folder): ExcludePattern[] {
-    return readExcludeFile(folder.fd, EXCLUDE_NAME, folder.path, (line) => this.#sink.warn(line))
-  }
-
-  #isKept(folder: Folder, { name, mode }: Listed): boolean {
-    const path = join(folder.path, name)
-    const known = mode === 0 ? this.#lookUpMode(folder, name, path) : mode
-    return known !== null && matchList(this.#patterns, `/${path}`, known) !== 'exclude'
-  }
-
-  #lookUpMode(folder: Folder, name: string, path: string): number | null {
-    try {
-      return statAt(folder.fd, name).mode
-    } catch (error) {
-      return this.#leaveOut(error, path, 'stat')
-    }
-  }
-
-  #entry(folder: Folder, name: string, mode: number): void {
-    const path = join(folder.path, name)
-    const entry = this.#open(folder, name, mode, path)
-    if (entry === null) return
-    try {
-      this.#openEntry(folder, name, path, entry)
-    } finally {
-      closeFd(entry.fd)
-    }
-  }
-
-  #open(folder: Folder, name: string, mode: number, path: string): OpenEntry | null {
-    try {
-      const known = mode === 0 ? statAt(folder.fd, name).mode : mode
-      const entry = openEntry(folder.fd, name, known)
-      if (entry === null) this.#warnVanished(path)
-      return entry
-    } catch (error) {
-      return this.#leaveOut(error, path, 'open')
-    }
-  }
-
-  #openEntry(folder: Folder, name: string, path: string, entry: OpenEntry): void {
-    const bytes = Buffer.from(name, 'latin1')
-    const { stat, fd } = entry
-    const type = stat.mode & MODE_TYPE_MASK
-    if (type === MODE_FILE && stat.linkCount > 1 && this.#addKnownLink(bytes, stat.identity()))
-      return
-    const metadata = this.#metadata(entry, path, folder.features)
-    switch (type) {
-      case MODE_FILE:
-        return this.#addFile(bytes, path, entry, metadata)
-      case MODE_DIRECTORY:
-        return this.#addDirectory(folder, bytes, path, entry, metadata)
-      case MODE_SYMLINK: {
-        const target = check('readlink failed on', path, () => readLinkFd(fd))
-        this.#encoder.addSymlink(bytes, metadata, target)
-        return this.#catalog.addLeaf('symlink', bytes)
-      }
-      case MODE_BLOCK_DEVICE:
-      case MODE_CHAR_DEVICE: {
-        const device = { major: stat.rdevMajor, minor: stat.rdevMinor }
-        this.#encoder.addDevice(bytes, metadata, device)
-        return this.#catalog.addLeaf(
-          type === MODE_BLOCK_DEVICE ? 'block-device' : 'char-device',
-          bytes,
-        )
-      }
-      case MODE_FIFO:
-      case MODE_SOCKET:
-        this.#encoder.addSpecial(bytes, metadata)
-        return this.#catalog.addLeaf(type === MODE_FIFO ? 'fifo' : 'socket', bytes)
-      default:
-        throw errors.FILE_TYPE_UNKNOWN({ path: quotePath(path), mode: stat.mode })
-    }
-  }
-
-  #metadata(entry: OpenEntry, path: string, features: FileSystemFeatures): EntryMetadata {
-    return check('failed to read metadata of', path, () =>
-      readMetadata({ ...entry, path }, features, this.#options),
-    )
-  }
-
-  /** Writes a link if the object was archived under another name; else false. */
-  #addKnownLink(name: Buffer, identity: string): boolean {
-    const target = this.#links.get(identity)
-    if (target === undefined) return false
-    this.#encoder.addHardlink(name, target)
-    this.#catalog.addLeaf('hardlink', name)
-    return true
-  }
-
-  #addFile(name: Buffer, path: string, entry: OpenEntry, metadata: EntryMetadata): void {
-    const { fd, stat } = entry
-    const position = this.#encoder.addFile(name, metadata, stat.size)
-    const change = check('failed to read', path, () => copyContent(fd, stat.size, this.#out))
-    if (change !== null) this.#warnChanged(path, change)
-    if (stat.linkCount > 1) {
-      this.#links.set(stat.identity(), { path: Buffer.from(path, 'latin1'), position })
-    }
-    this.#catalog.addFile(name, { size: stat.size, mtimeSec: stat.mtimeSec })
-  }
-
-  #addDirectory(
-    folder: Folder,
-    name: Buffer,
-    path: string,
-    { fd, stat }: OpenEntry,
-    metadata: EntryMetadata,
-  ): void {
-    const depth = folder.depth + 1
-    const inner = { fd, path, depth, device: stat.device, features: folder.features }
-    const isMount = stat.device !== folder.device
-    const magic = isMount ? check('statfs failed on', path, () => magicOf(fd)) : 0
-    this.#encoder.startDirectory(name, metadata)
-    this.#catalog.startDirectory(name)
-    if (!isMount) this.#folder(inner)
-    else if (isVirtual(magic) || this.#devices?.has(stat.device) === false) {
-      this.#sink.log(`skipping mount point: ${quotePath(path)}`)
-    } else this.#folder({ ...inner, features: featuresOf(magic) })
-    this.#encoder.endDirectory()
-    this.#catalog.endDirectory()
-  }
-
-  #addExcludeCli(): void {
-    const name = Buffer.from(EXCLUDE_CLI_NAME)
-    const content = Buffer.from(formatPatternLines(this.#options.excludes), 'latin1')
-    const metadata = plainMetadata(MODE_FILE | 0o600, this.#options.owner)
-    this.#encoder.addFile(name, metadata, content.length)
-    this.#out.copy(content)
-    this.#catalog.addFile(name, { size: content.length, mtimeSec: 0 })
-  }
-
-  /** Warns about an entry that cannot be archived; rethrows what does not allow to go on. */
-  #leaveOut(error: unknown, path: string, step: 'stat' | 'open'): null {
-    const quoted = quotePath(path)
-    if (isSystemError(error, 'ENOENT')) this.#warnVanished(path)
-    else if (isSystemError(error, 'ESTALE')) {
-      this.#sink.warn(`warning: stale file handle encountered while reading: ${quoted}`)
-    } else if (isSystemError(error, 'EACCES')) {
-      if (step === 'stat') this.#sink.warn(`warning: failed to stat file: ${quoted}: access denied`)
-      else this.#sink.warn(`failed to open file: ${quoted}: access denied`)
-    } else {
-      throw errors.SOURCE_UNREADABLE(
-        { action: `${step} failed on`, path: quoted },
-        { cause: error },
-      )
-    }
-    return null
-  }
-
-  #warnVanished(path: string): void {
-    this.#sink.warn(`warning: file vanished while reading: ${quotePath(path)}`)
-  }
-
-  #warnChanged(path: string, change: 'shrunk' | 'grown'): void {
-    const text =
-      change === 'shrunk'
-        ? `file size shrunk while reading: ${quotePath(path)}, file will be padded with zeros!`
-        : `file size increased while reading: ${quotePath(path)}, file will be truncated!`
-    this.#sink.warn(`warning: ${text}`)
-  }
-}
-
-function join(folder: string, name: string): string {
-  return folder === '' ? name : `${folder}/${name}`
-}
-
-/** Calls `run`; a system error becomes one that names the path, a byte string. */
-function check<T>(action: string, path: string, run: () => T): T {
+/**
+ * The unified pxar archive of the tree at `root` in pieces of about 1 MiB, which belong to the
+ * receiver; the same tree gives the same bytes as stock's client. Leaving the loop early or aborting
+ * `signal` ends the walk and leaves nothing behind. Errors: those of errors.ts beside this file.
+ */
+export async function* encodeTree(
+  root: string,
+  options: EncodeTreeOptions,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const walk = { root, ...walkOptions(options) }
+  options.signal?.throwIfAborted()
+  await using worker = startWalk(walk)
+  const onAbort = () => worker.abort()
+  options.signal?.addEventListener('abort', onAbort)
   try {
-    return run()
-  } catch (error) {
-    if (error instanceof CairnError || !isSystemError(error)) throw error
-    throw errors.SOURCE_UNREADABLE({ action, path: quotePath(path) }, { cause: error })
-  }
-}
-
-function magicOf(fd: number): number {
-  return statfsMagic(`/proc/self/fd/${fd}`)
-}
-
-function deviceOf(path: string): string {
-  const name = Buffer.from(path).toString('latin1')
-  const fd = check('stat failed on', name, () => openAt(AT_FDCWD, name, O_PATH | O_CLOEXEC))
-  try {
-    return statFd(fd).device
+    for (;;) {
+      const message = await worker.next()
+      options.signal?.throwIfAborted()
+      if (message === null) throw errors.WALKER_LOST({ exitCode: worker.exitCode })
+      if (message.kind === 'end') {
+        options.catalog?.endTree(message.tree)
+        return
+      }
+      if (message.kind === 'piece') yield message.bytes
+      else await handle(message, options)
+    }
   } finally {
-    closeFd(fd)
+    options.signal?.removeEventListener('abort', onAbort)
+  }
+}
+
+/** Checks and normalises the exclude patterns. Errors: EXCLUDE_INVALID. */
+export function parseExcludes(
+  options: Pick<EncodeTreeOptions, 'exclude' | 'skipLostAndFound' | 'onWarning'>,
+): ExcludePattern[] {
+  const { exclude = [], skipLostAndFound = false, onWarning } = options
+  const patterns = exclude.map((text) => parseExcludeOption(text, onWarning))
+  return skipLostAndFound ? [...patterns, lostAndFoundPattern()] : patterns
+}
+
+function walkOptions(options: EncodeTreeOptions): Omit<WalkOptions, 'root'> {
+  const { includeDev = [] } = options
+  return {
+    excludes: parseExcludes(options),
+    includeDevices: includeDev === 'all' ? null : includeDev,
+    skipE2bigXattr: options.skipE2bigXattr ?? false,
+    entriesMax: options.entriesMax ?? ENTRIES_MAX_DEFAULT,
+    owner: { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 },
+  }
+}
+
+type OtherMessage = Exclude<WalkMessage, { kind: 'piece' | 'end' }>
+
+async function handle(message: OtherMessage, options: EncodeTreeOptions): Promise<void> {
+  switch (message.kind) {
+    case 'catalog':
+      return await options.catalog?.addTables(message.bytes)
+    case 'warning':
+      return options.onWarning(message.line)
+    case 'log':
+      return (options.onLog ?? options.onWarning)(message.line)
+    case 'error':
+      throw unpackError(message.error)
+    default:
+      message satisfies never
+  }
+}
+
+interface Walk extends AsyncDisposable {
+  /** The next message, or null when the thread has ended without the last one. */
+  next(): Promise<WalkMessage | null>
+  abort(): void
+  readonly exitCode: number
+}
+
+function startWalk(options: WalkOptions): Walk {
+  const state: LinkState = newLinkState()
+  const workerData: WalkWorkerData = { options, state }
+  const url = new URL('./walk-worker.ts', import.meta.url)
+  const resourceLimits = { stackSizeMb: WORKER_STACK_MIB, maxYoungGenerationSizeMb: 8 }
+  const worker = new Worker(url, { workerData, resourceLimits })
+  const messages: WalkMessage[] = []
+  let failure: { readonly error: unknown } | null = null
+  let exitCode: number | null = null
+  let wake = () => {}
+  worker.on('message', (message: WalkMessage) => {
+    messages.push(message)
+    wake()
+  })
+  worker.on('error', (error) => {
+    failure = { error }
+    wake()
+  })
+  const exited = new Promise<void>((resolve) => {
+    worker.on('exit', (code) => {
+      exitCode = code
+      wake()
+      resolve()
+    })
+  })
+
+  return {
+    async next() {
+      for (;;) {
+        const message = messages.shift()
+        if (message !== undefined) {
+          releaseMessage(state)
+          return message
+        }
+        if (failure !== null) throw failure.error
+        if (exitCode !== null) return null
+        await new Promise<void>((resolve) => {
+          wake = resolve
+        })
+      }
+    },
+    abort: () => requestAbort(state),
+    get exitCode() {
+      return exitCode ?? 0
+    },
+    async [Symbol.asyncDispose]() {
+      requestAbort(state)
+      await exited
+    },
   }
 }
