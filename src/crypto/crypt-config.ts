@@ -49,7 +49,7 @@ export class CryptConfig {
   /** `key`: 32 bytes, copied. Throws KEY_SIZE_WRONG. */
   constructor(key: Uint8Array) {
     if (key.length !== KEY_SIZE) throw errors.KEY_SIZE_WRONG({ size: key.length })
-    this.#key = key.slice()
+    this.#key = new Uint8Array(key) // not slice(): of a Buffer that is no copy
     this.#idKey = pbkdf2Sync(key, ID_KEY_SALT, ID_KEY_ITERATIONS, KEY_SIZE, 'sha256')
     this.fingerprint = createHash('sha256').update(FINGERPRINT_INPUT).update(this.#idKey).digest()
   }
@@ -61,7 +61,7 @@ export class CryptConfig {
 
   /** A copy of the key from which digests and signatures are made. */
   get idKey(): Uint8Array {
-    return this.#idKey.slice()
+    return new Uint8Array(this.#idKey)
   }
 
   /** Digest of an encrypted chunk (64 hex): SHA-256 of its plain data followed by the id key. */

@@ -116,7 +116,7 @@ export async function protectKey(
   }
   if (options.kdf === 'none') {
     if (passphrase !== undefined) throw errors.KEY_KDF_MISSING({})
-    return { ...common, kdf: null, data: key.slice() }
+    return { ...common, kdf: null, data: new Uint8Array(key) }
   }
   if (passphrase === undefined || passphrase.length < PASSPHRASE_SIZE_MIN) {
     throw errors.KEY_PASSPHRASE_TOO_SHORT({})
@@ -141,7 +141,7 @@ export async function unlockKey(
 ): Promise<UnlockedKey> {
   const key =
     config.kdf === null
-      ? config.data.slice()
+      ? new Uint8Array(config.data)
       : await decryptKey(config, config.kdf, await passphrase())
   const { fingerprint } = new CryptConfig(key)
   const stored = config.fingerprint
