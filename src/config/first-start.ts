@@ -55,14 +55,21 @@ export async function firstStart(
   return { generatedPassword: options.password === undefined ? password : null, isFirst: true }
 }
 
-/** No rights were ever given: neither we nor a stock server has finished a set-up here. */
+/** Neither we (who give rights last) nor a stock server (which has keys first of all) was ever set up here. */
 async function isUnconfigured(files: ConfigFiles): Promise<boolean> {
+  for (const file of [ACL_FILE, { name: 'authkey.key' }]) {
+    if (await exists(files, file)) return false
+  }
+  return await isOurs(files)
+}
+
+async function exists(files: ConfigFiles, file: { readonly name: string }): Promise<boolean> {
   try {
-    await files.fs.stat(files.pathOf(ACL_FILE))
-    return false
+    await files.fs.stat(files.pathOf(file))
+    return true
   } catch (error) {
-    if (!isSystemError(error, 'ENOENT')) throw error
-    return await isOurs(files)
+    if (isSystemError(error, 'ENOENT')) return false
+    throw error
   }
 }
 

@@ -1,0 +1,160 @@
+/** `cairn datastore list|show|create|update|remove`. Source: spec cli 9. */
+import { resolve } from 'node:path'
+import { errors as configErrors } from '../../config/errors.ts'
+import {
+  addDatastore,
+  changeDatastore,
+  checkAddDatastore,
+  type DatastoreConfig,
+  findDatastore,
+  listDatastores,
+} from '../../config/datastores.ts'
+import { parseBoolean } from '../../config/property-string.ts'
+import { createDatastore } from '../../datastore/create.ts'
+import { type Command, choice, command, flag, list, optional, text } from '../command.ts'
+import type { CommandContext } from '../context.ts'
+import {
+  COMMENT_RULES,
+  digestParameter,
+  openAdministration,
+  outputFormat,
+  placeParameters,
+  runTask,
+  SAFE_ID_RULES,
+} from './administration.ts'
+import { removeDatastoreCommand } from './datastore-remove.ts'
+
+const KEEP_KEYS = [
+  'keep-last',
+  'keep-hourly',
+  'keep-daily',
+  'keep-weekly',
+  'keep-monthly',
+  'keep-yearly',
+]
+const BOOLEAN_KEYS = ['verify-new', 'gc-on-unmount']
+
+const name = text('Name of the datastore.', { ...SAFE_ID_RULES, lengthMin: 3, lengthMax: 32 })
+const properties = {
+  comment: optional(text('Comment.', COMMENT_RULES)),
+  'gc-schedule': optional(text('When garbage is collected.')),
+  'verify-new': flag('Verify each snapshot right after its backup.'),
+  'notify-user': optional(text('Who is notified.')),
+  notify: optional(text('What is notified: gc=,verify=,sync=,prune=.')),
+  'notification-mode': optional(
+    choice('How it is notified.', ['legacy-sendmail', 'notification-system']),
+  ),
+  tuning: optional(text('Property string of tuning options.')),
+  'maintenance-mode': optional(text('read-only or offline, and a message.')),
+}
+const REMOVABLE = Object.keys(properties)
+
+const listCommand = command({
+  path: 'datastore list',
+  summary: 'Lists datastores.',
+  parameters: { ...placeParameters, 'output-format': outputFormat },
+  async run(values, context: CommandContext) {
+    const { files } = await openAdministration(values, context)
+    const { datastores } = await listDatastores(files)
+    const rows = datastores.map(shownDatastore)
+    context.output.rows(values['output-format'], rows, {
+      columns: [{ name: 'name' }, { name: 'path' }, { name: 'comment' }],
+      sortBy: [(row) => String(row['name'])],
+    })
+  },
+})
+
+const showCommand = command({
+  path: 'datastore show',
+  summary: 'Shows the options of a datastore.',
+  positionals: ['name'],
+  parameters: { name, 'output-format': outputFormat, ...placeParameters },
+  async run(values, context: CommandContext) {
+    const { files } = await openAdministration(values, context)
+    const datastore = await findDatastore(files, values.name)
+    if (datastore === null) throw configErrors.DATASTORE_UNKNOWN({ name: values.name })
+    const { name: id, path, ...others } = shownDatastore(datastore)
+    const sorted = Object.entries(others).toSorted(([a], [b]) => (a < b ? -1 : 1))
+    const { output } = context
+    output.result(values['output-format'], { name: id, path, ...others }, () =>
+      output.properties([['name', id], ['path', path], ...sorted]),
+    )
+  },
+})
+
+const createCommand = command({
+  path: 'datastore create',
+  summary: 'Makes a datastore in a folder, or takes over the one that is there.',
+  positionals: ['name', 'path'],
+  parameters: {
+    name,
+    path: text('Folder.', { lengthMin: 1, lengthMax: 4096 }),
+    'reuse-datastore': flag('Take over the datastore that lies in the folder already.', {
+      byDefault: false,
+    }),
+    ...properties,
+    ...placeParameters,
+  },
+  async run(values, context: CommandContext) {
+    const administration = await openAdministration(values, context)
+    const { files, fs } = administration
+    const { path, 'reuse-datastore': reuse } = values
+    const datastore = { name: values.name, path, properties: storedProperties(values) }
+    await checkAddDatastore(files, datastore)
+    const task = { type: 'create-datastore', id: values.name }
+    await runTask(administration, context, task, async (progress) => {
+      await addDatastore(files, { ...datastore, path: resolve(path) }, () =>
+        createDatastore(fs, { name: values.name, path: resolve(path), reuse, progress }),
+      )
+    })
+  },
+})
+
+const updateCommand = command({
+  path: 'datastore update',
+  summary: 'Changes the options of a datastore.',
+  positionals: ['name'],
+  parameters: {
+    name,
+    ...properties,
+    delete: list(choice('Option to remove.', [...REMOVABLE, ...KEEP_KEYS]), { isOptional: true }),
+    digest: digestParameter,
+    ...placeParameters,
+  },
+  async run(values, context: CommandContext) {
+    const { files } = await openAdministration(values, context)
+    const { digest, delete: removed } = values
+    await changeDatastore(files, values.name, {
+      set: storedProperties(values),
+      delete: removed,
+      digest,
+    })
+  },
+})
+
+export const datastoreCommands: readonly Command<CommandContext>[] = [
+  listCommand,
+  showCommand,
+  createCommand,
+  updateCommand,
+  removeDatastoreCommand,
+]
+
+/** Every stored option with its JSON type. */
+function shownDatastore(datastore: DatastoreConfig): Record<string, unknown> {
+  const stored = [...datastore.raw].map(([key, value]) => [key, typedValue(key, value)] as const)
+  return { ...Object.fromEntries(stored), name: datastore.name, path: datastore.path }
+}
+
+function typedValue(key: string, value: string): unknown {
+  if (BOOLEAN_KEYS.includes(key)) return parseBoolean(value) ?? value
+  return KEEP_KEYS.includes(key) && /^\d+$/.test(value) ? Number(value) : value
+}
+
+function storedProperties(
+  values: Readonly<Record<keyof typeof properties, unknown>>,
+): ReadonlyMap<string, string> {
+  const names = Object.keys(properties) as (keyof typeof properties)[]
+  const given = names.filter((key) => values[key] !== undefined)
+  return new Map(given.map((key) => [key, String(values[key])]))
+}

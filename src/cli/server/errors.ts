@@ -1,0 +1,37 @@
+/** Errors of the administration commands. */
+import { defineErrors } from '../../base/define-errors.ts'
+
+export const errors = defineErrors({
+  /** (text of stock) */
+  TASK_FAILED: {
+    kind: 'Io',
+    message: ({ status }: { readonly upid: string; readonly status: string }) =>
+      `task failed (status ${status})`,
+  },
+  /** (text of stock) */
+  ACL_WITHOUT_USER: {
+    kind: 'Invalid',
+    message: (_data: Readonly<Record<string, unknown>>) => "missing 'userid' or 'group' parameter.",
+  },
+  /** (text of stock) */
+  ACL_GROUP: {
+    kind: 'Unsupported',
+    message: (_data: Readonly<Record<string, unknown>>) =>
+      "parameter 'group' - groups are currently not supported.",
+  },
+  /** (text of stock) */
+  DATASTORE_IN_USE: {
+    kind: 'Conflict',
+    message: (_data: { readonly name: string }) => 'datastore is currently in use',
+  },
+  PASSWORD_REALM: {
+    kind: 'Unsupported',
+    message: ({ realm }: { readonly realm: string }) =>
+      `Cannot store a password for a user of realm '${realm}': only realm 'pbs' keeps them here`,
+  },
+  ADMIN_PASSWORD_SHORT: {
+    kind: 'Invalid',
+    message: ({ lengthMin }: { readonly lengthMin: number }) =>
+      `Cannot use CAIRN_ADMIN_PASSWORD: it must be at least ${lengthMin} characters long`,
+  },
+})

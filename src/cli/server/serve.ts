@@ -1,0 +1,105 @@
+/** `cairn serve`: the first set-up if there is none, then the server until a signal ends it. */
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { silentProgress } from '../../base/progress.ts'
+import { Secret } from '../../base/secret.ts'
+import { listDatastores } from '../../config/datastores.ts'
+import {
+  FIRST_DATASTORE,
+  FIRST_USER,
+  type FirstStart,
+  firstStart,
+} from '../../config/first-start.ts'
+import { findUser } from '../../config/users.ts'
+import { createDatastore } from '../../datastore/create.ts'
+import { startServer } from '../../server/server.ts'
+import { command, integer, text, withDefault } from '../command.ts'
+import type { CommandContext } from '../context.ts'
+import { type Administration, openAdministration, placeParameters } from './administration.ts'
+import { openLog } from './diagnostics.ts'
+import { errors } from './errors.ts'
+import { welcomeLines } from './welcome.ts'
+
+const PORT_DEFAULT = 8007
+const GRACE_DEFAULT_S = 30
+/** As for every new password of the realm `pbs`. */
+const PASSWORD_LENGTH_MIN = 8
+
+export const serveCommand = command({
+  path: 'serve',
+  summary: 'Runs the server until it is told to end.',
+  parameters: {
+    listen: withDefault(text('Address to listen on; :: is everywhere.'), '127.0.0.1'),
+    port: withDefault(integer('Port.', { min: 0, max: 65_535 }), PORT_DEFAULT),
+    grace: withDefault(
+      integer('Seconds that running sessions get when the server ends.', { min: 0, max: 86_400 }),
+      GRACE_DEFAULT_S,
+    ),
+    ...placeParameters,
+  },
+  async run(values, context: CommandContext) {
+    const { output, clock, signal, environment } = context
+    const administration = await openAdministration(values, context)
+    const { fs, paths, files } = administration
+    const first = await setUp(administration, context)
+    const server = await startServer({
+      fs,
+      clock,
+      paths,
+      host: values.listen,
+      port: values.port,
+      log: openLog(environment),
+      report: (line) => output.log(line),
+    })
+    const { datastores } = await listDatastores(files)
+    const welcome = {
+      listen: values.listen,
+      port: server.port,
+      fingerprint: server.fingerprint,
+      hostname: hostname(),
+      userid: (await findUser(files, FIRST_USER)) === null ? null : FIRST_USER,
+      datastore: datastores[0]?.name ?? null,
+      password: first.generatedPassword,
+    }
+    for (const line of welcomeLines(welcome)) output.line(line)
+    await aborted(signal)
+    output.log('ending: running sessions may finish, a second signal ends at once')
+    await server.close({ graceMs: values.grace * 1000 })
+  },
+})
+
+async function setUp(
+  { fs, paths, files }: Administration,
+  { environment }: CommandContext,
+): Promise<FirstStart> {
+  const given = environment['CAIRN_ADMIN_PASSWORD']
+  const createStore = async (path: string): Promise<void> =>
+    await createDatastore(fs, {
+      name: FIRST_DATASTORE,
+      path,
+      reuse: await hasChunkStore(path),
+      progress: silentProgress(),
+    })
+  const hasChunkStore = async (path: string): Promise<boolean> =>
+    await fs.stat(join(path, '.chunks')).then(
+      () => true,
+      () => false,
+    )
+  return await firstStart(files, {
+    createStore,
+    storePath: join(paths.data, FIRST_DATASTORE),
+    ...(given === undefined ? {} : { password: adminPassword(given) }),
+  })
+}
+
+function adminPassword(given: string): Secret {
+  if (given.length < PASSWORD_LENGTH_MIN) {
+    throw errors.ADMIN_PASSWORD_SHORT({ lengthMin: PASSWORD_LENGTH_MIN })
+  }
+  return new Secret(given)
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return
+  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
+}
