@@ -8,4 +8,10 @@ export const errors = defineErrors({
     message: (data: { readonly boundary: number; readonly position: number }) =>
       `invalid injection boundary: ${data.boundary} < ${data.position}`,
   },
+  /** The payload stream ended before the place at which reused chunks were to be spliced in. */
+  INJECTIONS_LEFT: {
+    kind: 'Invalid',
+    message: (data: { readonly boundary: number; readonly position: number }) =>
+      `injection queue not fully consumed: ${data.boundary} > ${data.position}`,
+  },
 })

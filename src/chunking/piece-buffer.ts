@@ -16,6 +16,15 @@ export class PieceBuffer {
     this.#size += bytes.length
   }
 
+  /** All bytes in one piece, which stays here: borrowed until the next call. */
+  joined(): Uint8Array {
+    const [first] = this.#pieces
+    if (this.#pieces.length === 1 && first !== undefined) return first
+    const whole = this.take(this.#size)
+    this.append(whole)
+    return whole
+  }
+
   /** The first `size` bytes, removed from here, in memory of their own. */
   take(size: number): Uint8Array<ArrayBuffer> {
     assert(size <= this.#size, 'no more is taken than is there')
