@@ -1,0 +1,155 @@
+/**
+ * The errors of `datastore`. Texts are those that stock's API answers (datastore-semantics.md 5.3, 6, 9;
+ * backup-protocol.md 2.5, 4); one whole message each. `data.status` where the wire's status is not the kind's.
+ */
+import { defineErrors } from '../base/define-errors.ts'
+import { quote } from './debug-text.ts'
+
+const NOT_FOUND_STATUS = 404
+const BAD_REQUEST_STATUS = 400
+
+interface LockPath {
+  readonly path: string
+}
+interface Text {
+  readonly text: string
+}
+interface Reason {
+  readonly reason: string
+}
+
+/** Data with the status that the wire wants although the kind says another. */
+export const asNotFound = { status: NOT_FOUND_STATUS } as const
+export const asBadRequest = { status: BAD_REQUEST_STATUS } as const
+
+export const errors = defineErrors({
+  // Datastores (3.1, 13)
+  DATASTORE_UNKNOWN: {
+    kind: 'Invalid',
+    message: ({ store }: { readonly store: string }) => `no such datastore '${store}'`,
+  },
+  DATASTORE_UNAVAILABLE: {
+    kind: 'Conflict',
+    message: ({ store, reason }: { readonly store: string } & Reason) =>
+      `datastore '${store}' is unavailable: ${reason}`,
+  },
+  DATASTORE_OPEN_FAILED: {
+    kind: 'Io',
+    message: ({ path, reason }: LockPath & Reason) =>
+      `unable to open chunk store at ${quote(path)} - ${reason}`,
+  },
+  DATASTORE_CREATE_FAILED: { kind: 'Invalid', message: ({ text }: Text) => text },
+
+  // Locks (5.3); the cause says why
+  GROUP_LOCK_BUSY: {
+    kind: 'Conflict',
+    message: ({ path }: LockPath) => `unable to acquire backup group lock ${quote(path)}`,
+  },
+  SNAPSHOT_LOCK_BUSY: {
+    kind: 'Conflict',
+    message: ({ path }: LockPath) => `unable to acquire snapshot lock ${quote(path)}`,
+  },
+  SHARED_SNAPSHOT_LOCK_BUSY: {
+    kind: 'Conflict',
+    message: ({ path }: LockPath) => `unable to acquire shared snapshot lock ${quote(path)}`,
+  },
+  MANIFEST_LOCK_BUSY: {
+    kind: 'Conflict',
+    message: ({ path }: LockPath) => `unable to acquire manifest lock ${quote(path)}`,
+  },
+  /** A text of the table in 5.3 in front of one of the four above. */
+  LOCKED: { kind: 'Conflict', message: ({ text }: Text) => text },
+
+  // Namespaces (6, 9.3)
+  NAMESPACE_MISSING: {
+    kind: 'NotFound',
+    message: (_data: typeof asNotFound) => 'namespace not found',
+  },
+  NAMESPACE_PARENT_MISSING: {
+    kind: 'Invalid',
+    message: ({ parent }: { readonly parent: string }) =>
+      `cannot create new namespace, parent ${parent} doesn't already exists`,
+  },
+  NAMESPACE_IS_ROOT: { kind: 'Invalid', message: () => 'Cannot create/delete root namespace!' },
+  NAMESPACE_NOT_EMPTY: {
+    kind: 'Conflict',
+    message: () => 'only partially deleted due to existing groups but `delete-groups` not true',
+  },
+
+  // Groups (6, 9.2)
+  GROUP_OWNER_UNREADABLE: {
+    kind: 'Invalid',
+    message: ({ path, reason }: LockPath & Reason) => `unable to read ${quote(path)} - ${reason}`,
+  },
+  GROUP_OWNER_INVALID: {
+    kind: 'Corrupt',
+    message: ({ group }: { readonly group: string }) =>
+      `parsing owner for ${group} failed: not a valid user id`,
+  },
+  GROUP_OWNER_DIFFERS: {
+    kind: 'Conflict',
+    message: ({ caller, owner }: { readonly caller: string; readonly owner: string }) =>
+      `backup owner check failed (${caller} != ${owner})`,
+  },
+  READER_OWNER_DIFFERS: { kind: 'Conflict', message: () => 'backup owner check failed!' },
+  GROUP_MISSING: { kind: 'Invalid', message: ({ text }: Text) => text },
+  GROUP_HAS_PROTECTED: {
+    kind: 'Conflict',
+    message: () => 'group only partially deleted due to protected snapshots',
+  },
+
+  // Snapshots (6, 9.1)
+  SNAPSHOT_MISSING: { kind: 'Invalid', message: ({ text }: Text) => text },
+  SNAPSHOT_PROTECTED: { kind: 'Conflict', message: ({ text }: Text) => text },
+  BLOB_LOAD_FAILED: {
+    kind: 'Corrupt',
+    message: ({ path, reason }: LockPath & Reason) =>
+      `unable to load blob '${quote(path)}' - ${reason}`,
+  },
+  FILE_OPEN_FAILED: {
+    kind: 'Io',
+    message: ({ path, reason }: LockPath & Reason) => `open file ${quote(path)} failed: ${reason}`,
+  },
+  FILE_MISSING: {
+    kind: 'NotFound',
+    message: ({ path }: LockPath & typeof asNotFound) =>
+      `open file ${quote(path)} failed - not found`,
+  },
+  INDEX_OPEN_FAILED: {
+    kind: 'Corrupt',
+    message: ({ kind, path, reason }: { readonly kind: string } & LockPath & Reason) =>
+      `Unable to open ${kind} index ${quote(path)} - ${reason}`,
+  },
+  FILE_NAME_INVALID: {
+    kind: 'Invalid',
+    message: ({ name }: { readonly name: string }) =>
+      `Cannot open file ${quote(name)} of a snapshot: not a safe name`,
+  },
+  CLIENT_LOG_EXISTS: { kind: 'Conflict', message: () => 'backup already contains a log.' },
+  CHUNK_FILE_UNREADABLE: {
+    kind: 'Io',
+    message: ({ path, reason }: LockPath & Reason) =>
+      `reading file ${quote(path)} failed: ${reason}`,
+  },
+  CHUNK_SIZE_WRONG: {
+    kind: 'Corrupt',
+    message: ({ expected, actual }: { readonly expected: number; readonly actual: number }) =>
+      `read chunk with wrong size (${actual} != ${expected})`,
+  },
+  VERIFY_FILE_FAILED: { kind: 'Corrupt', message: ({ text }: Text) => text },
+
+  // Sessions (backup-protocol.md 2.5, 4); one code, many texts that clients read
+  BACKUP_REFUSED: { kind: 'Invalid', message: ({ text }: Text) => text },
+  SESSION_REFUSED: { kind: 'Invalid', message: ({ text }: Text) => text },
+  SESSION_STATE: { kind: 'Conflict', message: ({ text }: Text) => text },
+  SESSION_FAILED: { kind: 'Io', message: ({ text }: Text) => text },
+  KNOWN_CHUNK_MISSING: {
+    kind: 'Conflict',
+    message: ({ text }: Text & { readonly digest: string }) => text,
+  },
+  SYNC_FAILED: {
+    kind: 'Io',
+    message: ({ path, reason }: LockPath & Reason) =>
+      `syncing filesystem for backing path ${quote(path)} failed - ${reason}`,
+  },
+})

@@ -1,0 +1,116 @@
+/**
+ * The locks of groups, snapshots and manifests: `flock` on files of their own, the same files that stock takes
+ * (datastore-semantics.md 5). Order of taking: process lock, group, snapshots (own, base), manifest; see
+ * docs/locking.md. A lock file is unlinked only while it is held, so two holders never exist (races.md R-21, R-22).
+ */
+import { dirname } from 'node:path'
+import { hasCode } from '../base/errors.ts'
+import { type FileLock, lockFile } from '../base/fs/file-lock.ts'
+import type { FileSystem } from '../base/fs/file-system.ts'
+import type { Clock } from '../base/time/clock.ts'
+import type { GroupRef, SnapshotRef } from '../formats/names.ts'
+import type { NamespacePath } from '../formats/namespace.ts'
+import { errors } from './errors.ts'
+import { groupLockName, lockFolder, manifestLockName, snapshotLockName } from './layout.ts'
+import { type Owner, StoreFiles } from './store-files.ts'
+
+export type { FileLock } from '../base/fs/file-lock.ts'
+
+/** Updates of a manifest take milliseconds: who waits longer than this waits for something broken. */
+const MANIFEST_WAIT_MS = 5_000
+/** A lock file that is removed while it is opened is opened again; each round needs another removal. */
+const REPLACED_ATTEMPTS_MAX = 10
+
+export type LockKind = 'exclusive' | 'shared'
+
+export class LockTable {
+  readonly #fs: FileSystem
+  readonly #clock: Clock
+  readonly #folder: string
+  readonly #store: string
+  readonly #owner: Owner | undefined
+
+  /** `folder` holds the lock files of all datastores, `store` is the name of this one. */
+  constructor(
+    fs: FileSystem,
+    options: {
+      readonly clock: Clock
+      readonly folder: string
+      readonly store: string
+      readonly owner: Owner | undefined
+    },
+  ) {
+    this.#fs = fs
+    this.#clock = options.clock
+    this.#folder = options.folder
+    this.#store = options.store
+    this.#owner = options.owner
+  }
+
+  /** Exclusive, at once; throws GROUP_LOCK_BUSY. */
+  async lockGroup(ns: NamespacePath, group: GroupRef): Promise<FileLock> {
+    const path = this.groupLockPath(ns, group)
+    return await this.#take(path, { kind: 'exclusive', timeoutMs: 0 }, errors.GROUP_LOCK_BUSY)
+  }
+
+  /** At once; throws SNAPSHOT_LOCK_BUSY or SHARED_SNAPSHOT_LOCK_BUSY. */
+  async lockSnapshot(ns: NamespacePath, ref: SnapshotRef, kind: LockKind): Promise<FileLock> {
+    const path = this.snapshotLockPath(ns, ref)
+    const busy = kind === 'shared' ? errors.SHARED_SNAPSHOT_LOCK_BUSY : errors.SNAPSHOT_LOCK_BUSY
+    return await this.#take(path, { kind, timeoutMs: 0 }, busy)
+  }
+
+  /** Exclusive, within five seconds; throws MANIFEST_LOCK_BUSY. */
+  async lockManifest(ns: NamespacePath, ref: SnapshotRef): Promise<FileLock> {
+    const path = this.manifestLockPath(ns, ref)
+    const options = { kind: 'exclusive', timeoutMs: MANIFEST_WAIT_MS } as const
+    return await this.#take(path, options, errors.MANIFEST_LOCK_BUSY)
+  }
+
+  groupLockPath(ns: NamespacePath, group: GroupRef): string {
+    return this.#path(ns, groupLockName(group))
+  }
+
+  snapshotLockPath(ns: NamespacePath, ref: SnapshotRef): string {
+    return this.#path(ns, snapshotLockName(ref))
+  }
+
+  manifestLockPath(ns: NamespacePath, ref: SnapshotRef): string {
+    return this.#path(ns, manifestLockName(ref))
+  }
+
+  #path(ns: NamespacePath, name: string): string {
+    return `${lockFolder(this.#folder, this.#store, ns)}/${name}`
+  }
+
+  async #take(
+    path: string,
+    options: { readonly kind: LockKind; readonly timeoutMs: number },
+    busy: (data: { readonly path: string }, options: { readonly cause: unknown }) => Error,
+  ): Promise<FileLock> {
+    const lockOptions = { ...options, clock: this.#clock, owner: this.#owner }
+    for (let attempt = 1; ; attempt += 1) {
+      await this.#createFolders(dirname(path))
+      try {
+        return await lockFile(this.#fs, path, lockOptions)
+      } catch (error) {
+        const isReplaced = hasCode(error, 'LOCK_REPLACED')
+        if (isReplaced && attempt < REPLACED_ATTEMPTS_MAX) continue
+        if (isReplaced || hasCode(error, 'LOCK_BUSY')) throw busy({ path }, { cause: error })
+        throw error
+      }
+    }
+  }
+
+  /** The folders below the table's own get the store's owner: stock runs as an ordinary user and shares them. */
+  async #createFolders(folder: string): Promise<void> {
+    const files = new StoreFiles(this.#fs, { owner: this.#owner, durable: false })
+    if (await files.exists(folder)) return
+    await this.#fs.mkdir(this.#folder, { recursive: true })
+    let path = this.#folder
+    for (const name of folder.slice(this.#folder.length + 1).split('/')) {
+      path = `${path}/${name}`
+      await files.createFolder(path)
+    }
+  }
+}

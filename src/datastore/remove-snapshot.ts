@@ -1,0 +1,107 @@
+/**
+ * Removal of a snapshot (datastore-semantics.md 5.4, 9.1, 22).
+ *
+ * Order: snapshot lock, manifest lock, protection looked at under them; the folder is renamed to a hidden name, which
+ * ends the snapshot for every observer at once, and that is made durable; then its files go; then the lock files,
+ * while still held. A crash in between leaves a hidden folder that the next start removes; it is never renamed back.
+ */
+import { randomBytes } from 'node:crypto'
+import { hasCode, isSystemError } from '../base/errors.ts'
+import { groupOf, type SnapshotRef } from '../formats/names.ts'
+import type { NamespacePath } from '../formats/namespace.ts'
+import type { Datastore } from './datastore.ts'
+import { quote } from './debug-text.ts'
+import { errors } from './errors.ts'
+import { removeEmptyGroup } from './empty-group.ts'
+import { groupPath, PROTECTED_FILE, removedName, snapshotPath } from './layout.ts'
+import type { FileLock } from './locks.ts'
+
+export type RemoveOutcome = 'removed' | 'protected' | 'missing'
+
+export interface RemoveOptions {
+  /** Put in front of the text of LOCKED. */
+  readonly textPrefix?: string
+  /** Also remove the group if this was its last snapshot and its lock is free. */
+  readonly removesGroup?: boolean
+  /** Look at the protection flag before the lock as well, so that a protected one in use is no error. */
+  readonly skipsProtected?: boolean
+}
+
+/** Removes one snapshot unless it is protected. Throws LOCKED with stock's text if it is in use. */
+export async function removeSnapshot(
+  store: Datastore,
+  ns: NamespacePath,
+  ref: SnapshotRef,
+  options: RemoveOptions = {},
+): Promise<RemoveOutcome> {
+  const path = snapshotPath(store.path, ns, ref)
+  const flag = `${path}/${PROTECTED_FILE}`
+  if (options.skipsProtected === true && (await store.files.exists(flag))) return 'protected'
+  const prefix = options.textPrefix ?? ''
+  const snapshotLock = await orLocked(store.locks.lockSnapshot(ns, ref, 'exclusive'), prefix, path)
+  let manifestLock: FileLock | null = null
+  let outcome: RemoveOutcome = 'missing'
+  try {
+    manifestLock = await orLocked(store.locks.lockManifest(ns, ref), prefix, path)
+    if (await store.files.exists(flag)) outcome = 'protected'
+    else outcome = (await removeFolder(store, ns, ref)) ? 'removed' : 'missing'
+  } finally {
+    const isGone = outcome !== 'protected'
+    for (const lock of [manifestLock, snapshotLock]) {
+      await (isGone ? lock?.unlinkAndRelease() : lock?.release())
+    }
+  }
+  if (outcome === 'removed' && options.removesGroup === true) await tryRemoveGroup(store, ns, ref)
+  return outcome
+}
+
+/** Hides and removes the folder of a snapshot; false if there is none. The caller holds its locks. */
+export async function removeFolder(
+  store: Datastore,
+  ns: NamespacePath,
+  ref: SnapshotRef,
+): Promise<boolean> {
+  const folder = groupPath(store.path, ns, ref)
+  const hidden = `${folder}/${removedName(ref, randomBytes(4).toString('hex'))}`
+  try {
+    await store.fs.rename(snapshotPath(store.path, ns, ref), hidden)
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return false
+    throw error
+  }
+  await store.files.syncNames(folder)
+  await store.fs.removeTree(hidden)
+  return true
+}
+
+/** A group in use stays: its session has the lock, and decides itself. */
+async function tryRemoveGroup(
+  store: Datastore,
+  ns: NamespacePath,
+  ref: SnapshotRef,
+): Promise<void> {
+  const group = groupOf(ref)
+  let lock: FileLock
+  try {
+    lock = await store.locks.lockGroup(ns, group)
+  } catch (error) {
+    if (hasCode(error, 'GROUP_LOCK_BUSY')) return
+    throw error
+  }
+  let isGone = false
+  try {
+    isGone = await removeEmptyGroup(store, ns, group)
+  } finally {
+    await (isGone ? lock.unlinkAndRelease() : lock.release())
+  }
+}
+
+async function orLocked(lock: Promise<FileLock>, prefix: string, path: string): Promise<FileLock> {
+  try {
+    return await lock
+  } catch (error) {
+    if (!hasCode(error, 'SNAPSHOT_LOCK_BUSY', 'MANIFEST_LOCK_BUSY')) throw error
+    const text = `${prefix}while destroying snapshot ${quote(path)}: ${error.message}`
+    throw errors.LOCKED({ text }, { cause: error })
+  }
+}

@@ -1,0 +1,247 @@
+/**
+ * The start of a backup session: checks in the order and with the texts of backup-protocol.md 2.5 (steps 11 to 20),
+ * and the locks in the order of datastore-semantics.md 5.6, the process lock before the answer and not after.
+ */
+import { hasCode, isSystemError } from '../../base/errors.ts'
+import type { ProcessLockGuard } from '../../base/fs/record-lock.ts'
+import { unixSeconds } from '../../base/time/clock.ts'
+import { formatBackupTime } from '../../formats/backup-time.ts'
+import { formatSnapshot, type GroupRef, type SnapshotRef } from '../../formats/names.ts'
+import type { NamespacePath } from '../../formats/namespace.ts'
+import { osErrorText } from '../../storage/os-error-text.ts'
+import type { Datastore } from '../datastore.ts'
+import { quote } from '../debug-text.ts'
+import { asNotFound, errors } from '../errors.ts'
+import { checkBackupOwner, readOwner } from '../groups.ts'
+import type { JournalEntry } from '../journal.ts'
+import {
+  groupPath,
+  namespacePath,
+  OWNER_FILE,
+  PENDING_MANIFEST_PREFIX,
+  snapshotPath,
+} from '../layout.ts'
+import type { FileLock } from '../locks.ts'
+import { isVerifyFailed, readManifest } from '../manifest-store.ts'
+import { namespaceExists } from '../namespaces.ts'
+import { listSnapshotRefs } from '../snapshot-refs.ts'
+import { lastFinished } from '../snapshots.ts'
+import { BackupWriter } from './backup-writer.ts'
+
+export interface BeginBackupRequest {
+  readonly ns: NamespacePath
+  readonly group: GroupRef
+  /** Backup time, Unix seconds. */
+  readonly time: number
+  /** Auth id of the caller. */
+  readonly caller: string
+  readonly benchmark: boolean
+}
+
+/** A collection in another process may be about to end, as after a reload; a client waits for this answer. */
+const PROCESS_LOCK_WAIT_MS = 5_000
+const PROCESS_LOCK_RETRY_MS = 250
+
+/**
+ * Begins a session; `abort` of the result must be called at its end. Throws NAMESPACE_MISSING (404), BACKUP_REFUSED
+ * and others with stock's texts; what was locked is released then, a group that was made stays, as in stock.
+ */
+export async function beginBackup(
+  store: Datastore,
+  request: BeginBackupRequest,
+): Promise<BackupWriter> {
+  const { ns, group, time, benchmark } = request
+  if (!(await namespaceExists(store, ns))) throw errors.NAMESPACE_MISSING(asNotFound)
+  checkBenchmark(group, benchmark)
+  await using stack = new AsyncDisposableStack()
+  const processLock = stack.use(await takeProcessLock(store))
+  await store.core.markInUse()
+  const groupLock = stack.use(await openGroup(store, request))
+  if (!benchmark) checkBackupOwner(await readOwner(store, ns, group), request.caller)
+  else await readOwner(store, ns, group)
+  const base = await findBase(store, ns, group)
+  checkYear(time)
+  if (base !== null && time <= base.time) refuse('backup timestamp is older than last backup.')
+  const baseLock = base === null ? null : stack.use(await lockBase(store, ns, base))
+  const ref = { type: group.type, id: group.id, time }
+  const snapshotLock = stack.use(await lockNew(store, ns, ref))
+  const entry = await createSnapshot(store, ns, ref)
+  stack.move()
+  const locks = { process: processLock, group: groupLock, base: baseLock, snapshot: snapshotLock }
+  return new BackupWriter(store, { ns, ref, base, benchmark, locks, entry })
+}
+
+function checkBenchmark(group: GroupRef, benchmark: boolean): void {
+  const isBenchmarkGroup = group.type === 'host' && group.id === 'benchmark'
+  if (isBenchmarkGroup && !benchmark) refuse('unable to run benchmark without --benchmark flags')
+  if (benchmark && !isBenchmarkGroup) {
+    refuse("benchmark flags is only allowed on 'host/benchmark'")
+  }
+}
+
+async function takeProcessLock(store: Datastore): Promise<ProcessLockGuard> {
+  const { clock, core } = store
+  const deadline = clock.monotonic() + PROCESS_LOCK_WAIT_MS
+  for (;;) {
+    try {
+      return core.processLock.tryShared(unixSeconds(clock))
+    } catch (error) {
+      const isBusy = hasCode(error, 'PROCESS_LOCK_BUSY')
+      if (!isBusy || clock.monotonic() >= deadline) throw error
+    }
+    await clock.sleep(PROCESS_LOCK_RETRY_MS)
+  }
+}
+
+/** Makes the group if needed and locks it; a new one gets the caller as owner. */
+async function openGroup(store: Datastore, request: BeginBackupRequest): Promise<FileLock> {
+  const { ns, group, caller } = request
+  const path = groupPath(store.path, ns, group)
+  const isMade = await createGroupFolder(store, ns, group)
+  const lock = await lockGroup(store, request, isMade)
+  try {
+    // Whoever held the lock before may have removed the group with its last snapshot.
+    const isMadeAgain = await createGroupFolder(store, ns, group)
+    if (isMade || isMadeAgain || (await isForlorn(store, ns, group))) {
+      await createOwner(store, `${path}/${OWNER_FILE}`, caller)
+    }
+    await store.core.sync.addDevice(path)
+    return lock
+  } catch (error) {
+    await lock.release()
+    throw error
+  }
+}
+
+async function createGroupFolder(
+  store: Datastore,
+  ns: NamespacePath,
+  group: GroupRef,
+): Promise<boolean> {
+  try {
+    // One by one and never the namespace: one that was removed meanwhile must not come back (races.md R-41).
+    await store.files.createFolder(`${namespacePath(store.path, ns)}/${group.type}`)
+    return await store.files.createFolder(groupPath(store.path, ns, group))
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) {
+      throw errors.NAMESPACE_MISSING(asNotFound, { cause: error })
+    }
+    throw error
+  }
+}
+
+async function lockGroup(
+  store: Datastore,
+  request: BeginBackupRequest,
+  isMade: boolean,
+): Promise<FileLock> {
+  const { ns, group } = request
+  try {
+    return await store.locks.lockGroup(ns, group)
+  } catch (error) {
+    if (!hasCode(error, 'GROUP_LOCK_BUSY')) throw error
+    const path = quote(groupPath(store.path, ns, group))
+    const what = isMade ? 'creating new locked backup group' : 'creating locked backup group'
+    throw errors.LOCKED({ text: `${error.message} while ${what} ${path}` }, { cause: error })
+  }
+}
+
+/** A folder without owner and snapshots: its maker crashed in between. Nobody's data is given away with it. */
+async function isForlorn(store: Datastore, ns: NamespacePath, group: GroupRef): Promise<boolean> {
+  const owner = `${groupPath(store.path, ns, group)}/${OWNER_FILE}`
+  if (await store.files.exists(owner)) return false
+  return (await listSnapshotRefs(store, ns, group)).length === 0
+}
+
+async function createOwner(store: Datastore, path: string, caller: string): Promise<void> {
+  try {
+    await store.files.createNew(path, Buffer.from(`${caller}\n`))
+  } catch (error) {
+    if (isSystemError(error, 'EEXIST')) return
+    const text = `unable to create owner file ${quote(path)} - ${osErrorText(error)}`
+    throw errors.BACKUP_REFUSED({ text }, { cause: error })
+  }
+}
+
+/** The newest finished snapshot, unless its verification failed; a broken manifest of it is an error, as in stock. */
+async function findBase(
+  store: Datastore,
+  ns: NamespacePath,
+  group: GroupRef,
+): Promise<SnapshotRef | null> {
+  const newest = await lastFinished(store, ns, group).catch(() => null)
+  if (newest === null) return null
+  const { manifest } = await readManifest(store, ns, newest)
+  return isVerifyFailed(manifest) ? null : newest
+}
+
+function checkYear(time: number): void {
+  try {
+    formatBackupTime(time)
+  } catch (error) {
+    const exact = new Date(time * 1000).getUTCFullYear()
+    const secondsPerYear = 31_556_952
+    const year = Number.isNaN(exact) ? 1970 + Math.floor(time / secondsPerYear) : exact
+    const text = `epoch_to_rfc3339_utc: wrong year '${year}'`
+    throw errors.BACKUP_REFUSED({ text }, { cause: error })
+  }
+}
+
+async function lockBase(store: Datastore, ns: NamespacePath, base: SnapshotRef): Promise<FileLock> {
+  try {
+    return await store.locks.lockSnapshot(ns, base, 'shared')
+  } catch (error) {
+    if (!hasCode(error, 'SHARED_SNAPSHOT_LOCK_BUSY')) throw error
+    const what = `while locking last snapshot during backup '${formatSnapshot(base)}'`
+    throw errors.LOCKED({ text: `${what}: ${error.message}` }, { cause: error })
+  }
+}
+
+async function lockNew(store: Datastore, ns: NamespacePath, ref: SnapshotRef): Promise<FileLock> {
+  try {
+    return await store.locks.lockSnapshot(ns, ref, 'exclusive')
+  } catch (error) {
+    if (!hasCode(error, 'SNAPSHOT_LOCK_BUSY')) throw error
+    const what = `while creating locked snapshot '${formatSnapshot(ref)}'`
+    throw errors.LOCKED({ text: `${what}: ${error.message}` }, { cause: error })
+  }
+}
+
+/**
+ * Order: journal entry (durable), folder, pending manifest. A crash in between leaves an empty folder or one that the
+ * pending manifest says to be ours; both are removed at the next start (races.md R-62).
+ */
+async function createSnapshot(
+  store: Datastore,
+  ns: NamespacePath,
+  ref: SnapshotRef,
+): Promise<JournalEntry> {
+  const path = snapshotPath(store.path, ns, ref)
+  if (await store.files.exists(path)) refuse('backup directory already exists.')
+  const { journal } = store.core
+  const entry = await journal.begin(
+    { base: store.path, ns, ref },
+    { durable: store.settings.syncLevel !== 'none' },
+  )
+  try {
+    if (!(await store.files.createFolder(path))) refuse('backup directory already exists.')
+  } catch (error) {
+    await journal.end(entry.id)
+    throw error
+  }
+  try {
+    await using handle = await store.fs.open(
+      `${path}/${PENDING_MANIFEST_PREFIX}${entry.id}`,
+      'create-new',
+    )
+    if (store.owner !== undefined) await handle.chown(store.owner.uid, store.owner.gid)
+  } catch (error) {
+    await store.files.removeEmptyFolder(path)
+    throw error
+  }
+  return entry
+}
+
+function refuse(text: string): never {
+  throw errors.BACKUP_REFUSED({ text })
+}

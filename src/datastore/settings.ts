@@ -1,0 +1,32 @@
+/** What an administrator chose for a datastore, as plain values: `config` reads them, `server` hands them over. */
+
+export type SyncLevel = 'none' | 'filesystem' | 'file'
+/** When known chunks are looked at: when registered and at finish, when registered only, never. */
+export type KnownChunkCheck = 'full' | 'register' | 'off'
+export type MaintenanceType = 'read-only' | 'offline' | 'delete' | 'unmount' | 's3-refresh'
+
+export interface DatastoreSettings {
+  /** Folder of the datastore, absolute. */
+  readonly path: string
+  readonly syncLevel: SyncLevel
+  readonly verifyNew: boolean
+  readonly knownChunkCheck: KnownChunkCheck
+  /** How long `GET /previous` waits for the look at its chunks. */
+  readonly knownChunkWaitMs: number
+  readonly maintenance: { readonly type: MaintenanceType; readonly message: string } | null
+}
+
+/** A client waits for this answer; stock clients give up on nothing, people do. */
+export const KNOWN_CHUNK_WAIT_MS = 5_000
+
+/** The settings of a datastore whose configuration says only where it is. */
+export function defaultSettings(path: string): DatastoreSettings {
+  return Object.freeze({
+    path,
+    syncLevel: 'filesystem',
+    verifyNew: false,
+    knownChunkCheck: 'full',
+    knownChunkWaitMs: KNOWN_CHUNK_WAIT_MS,
+    maintenance: null,
+  })
+}

@@ -1,0 +1,172 @@
+/**
+ * What belongs to a datastore's identity and not to its name (races.md R-66): two names of one folder (link, bind
+ * mount, changed configuration) share one core, found by device and inode of `.lock`.
+ */
+import { SharedRun } from '../base/async/shared-run.ts'
+import { ProcessLock } from '../base/fs/record-lock.ts'
+import type { FileSystem } from '../base/fs/file-system.ts'
+import type { Log } from '../base/log.ts'
+import type { Clock } from '../base/time/clock.ts'
+import { Doubt, doubtAfter, joinWindows } from './doubt.ts'
+import { Journal } from './journal.ts'
+import { CHUNKS_FOLDER, PROCESS_LOCK_FILE } from './layout.ts'
+import { readStoreState, type StoreState, writeStoreState } from './store-state.ts'
+import { StoreSync } from './store-sync.ts'
+import { Gate } from './uploads/gate.ts'
+import { LiveSessions } from './uploads/session-digests.ts'
+
+export interface StoreCoreOptions {
+  /** The datastore's folder. */
+  readonly path: string
+  /** Folder for what we remember of this store; made when needed. */
+  readonly stateFolder: string
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** All cores of this process. */
+const cores = new Map<string, StoreCore>()
+
+export class StoreCore {
+  readonly processLock: ProcessLock
+  readonly gate = new Gate()
+  readonly sessions = new LiveSessions()
+  readonly sync: StoreSync
+  readonly doubt: Doubt
+  readonly journal: Journal
+
+  readonly #fs: FileSystem
+  readonly #options: StoreCoreOptions
+  readonly #stateRuns = new SharedRun()
+  #lastGoodSyncMs: number
+  /** Whether the state file says "clean" from the next write on. */
+  #isClean = false
+  #isNew: boolean
+  #isMarkedInUse = false
+  #openCount = 1
+
+  private constructor(
+    fs: FileSystem,
+    options: StoreCoreOptions,
+    opened: { processLock: ProcessLock; state: StoreState | null },
+  ) {
+    const nowMs = options.clock.now()
+    const { state } = opened
+    this.#fs = fs
+    this.#options = options
+    this.#isNew = state === null
+    this.#lastGoodSyncMs = state?.lastGoodSyncMs ?? nowMs
+    const isUnclean = state !== null && !state.clean
+    const fresh = isUnclean ? doubtAfter(state.lastGoodSyncMs, nowMs) : null
+    this.processLock = opened.processLock
+    this.doubt = new Doubt(joinWindows(state?.doubt ?? null, fresh))
+    this.journal = new Journal(fs, `${options.stateFolder}/sessions`)
+    this.sync = new StoreSync(fs, {
+      clock: options.clock,
+      path: options.path,
+      hooks: {
+        onGood: (startedMs) => this.#afterGoodSync(startedMs),
+        onFailed: (error) => this.#afterFailedSync(error),
+      },
+    })
+  }
+
+  /** Opens `path`, or takes part in the core of the same store; close it once per open. */
+  static async open(fs: FileSystem, options: StoreCoreOptions): Promise<StoreCore> {
+    const processLock = await ProcessLock.open(fs, `${options.path}/${PROCESS_LOCK_FILE}`)
+    try {
+      const known = cores.get(processLock.identity)
+      if (known !== undefined) {
+        await processLock.close()
+        known.#openCount += 1
+        return known
+      }
+      return await StoreCore.#create(fs, options, processLock)
+    } catch (error) {
+      await processLock.close()
+      throw error
+    }
+  }
+
+  static async #create(fs: FileSystem, options: StoreCoreOptions, processLock: ProcessLock) {
+    const state = await readStoreState(fs, statePath(options))
+    const core = new StoreCore(fs, options, { processLock, state })
+    // Descriptors first: they hear of the errors of everything written after.
+    await core.sync.addDevice(options.path)
+    await core.sync.addDevice(`${options.path}/${CHUNKS_FOLDER}`)
+    const other = cores.get(processLock.identity)
+    if (other !== undefined) {
+      await core.sync.close()
+      await processLock.close()
+      other.#openCount += 1
+      return other
+    }
+    cores.set(processLock.identity, core)
+    return core
+  }
+
+  /** Device and inode of `.lock`. */
+  get identity(): string {
+    return this.processLock.identity
+  }
+
+  /** To be awaited before a session writes: an end from now on is unclean unless it is orderly. */
+  async markInUse(): Promise<void> {
+    if (this.#isMarkedInUse) return
+    await this.#fs.mkdir(this.#options.stateFolder, { recursive: true, mode: 0o700 })
+    // What somebody else wrote before us was never stamped: now it is durable, too.
+    if (this.#isNew) await this.sync.run()
+    await this.#saveState()
+    this.#isNew = false
+    this.#isMarkedInUse = true
+  }
+
+  /** Gives one open back; with the last one the store is synced, stamped clean and closed. */
+  async close(): Promise<void> {
+    this.#openCount -= 1
+    if (this.#openCount > 0) return
+    cores.delete(this.identity)
+    try {
+      if (this.#isMarkedInUse) {
+        await this.sync.run()
+        this.#isClean = true
+        await this.#saveState()
+      }
+    } finally {
+      await this.sync.close()
+      await this.processLock.close()
+    }
+  }
+
+  #afterGoodSync(startedMs: number): void {
+    this.#lastGoodSyncMs = startedMs
+    if (!this.#isMarkedInUse) return
+    // Late is harmless: an older stamp only widens the doubt.
+    this.#saveState().catch((error: unknown) => this.#warnState(error))
+  }
+
+  #afterFailedSync(error: Error): void {
+    this.doubt.afterFailedSync(this.#lastGoodSyncMs, this.#options.clock.now())
+    this.sessions.failAll(error)
+    this.#options.log.error('sync failed: all live sessions fail', { path: this.#options.path })
+    if (!this.#isMarkedInUse) return
+    this.#saveState().catch((cause: unknown) => this.#warnState(cause))
+  }
+
+  async #saveState(): Promise<void> {
+    await this.#stateRuns.run(async () => {
+      const clean = this.#isClean
+      const state = { clean, lastGoodSyncMs: this.#lastGoodSyncMs, doubt: this.doubt.window }
+      await writeStoreState(this.#fs, statePath(this.#options), state)
+    })
+  }
+
+  #warnState(error: unknown): void {
+    const { path } = this.#options
+    this.#options.log.warn('cannot stamp the state of a datastore', { path, error: String(error) })
+  }
+}
+
+function statePath(options: StoreCoreOptions): string {
+  return `${options.stateFolder}/state.json`
+}

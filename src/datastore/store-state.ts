@@ -1,0 +1,63 @@
+/**
+ * What we remember of a datastore between runs, in the state folder: whether the last end was clean, when the last
+ * sync succeeded, and which chunks are in doubt. The file is durable before anything it promises is relied on.
+ */
+import { isSystemError } from '../base/errors.ts'
+import { atomicWrite } from '../base/fs/atomic-write.ts'
+import type { FileSystem } from '../base/fs/file-system.ts'
+import type { DoubtWindow } from './doubt.ts'
+
+export interface StoreState {
+  /** False from the first session on until the end was orderly. */
+  readonly clean: boolean
+  /** Start of the last sync that succeeded; milliseconds since the epoch. */
+  readonly lastGoodSyncMs: number
+  readonly doubt: DoubtWindow | null
+}
+
+const STATE_MODE = 0o600
+/** The file has some hundred bytes. */
+const STATE_SIZE_MAX = 65_536
+
+/** The state, null if there is none: a store that we never opened. A damaged file says "unclean, since for ever". */
+export async function readStoreState(fs: FileSystem, path: string): Promise<StoreState | null> {
+  let bytes: Uint8Array
+  try {
+    bytes = await fs.readFile(path, STATE_SIZE_MAX)
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return null
+    throw error
+  }
+  return parseState(bytes) ?? { clean: false, lastGoodSyncMs: 0, doubt: null }
+}
+
+export async function writeStoreState(
+  fs: FileSystem,
+  path: string,
+  state: StoreState,
+): Promise<void> {
+  const data = Buffer.from(`${JSON.stringify(state, null, 2)}\n`)
+  await atomicWrite(fs, path, data, { mode: STATE_MODE, durable: true })
+}
+
+function parseState(bytes: Uint8Array): StoreState | null {
+  try {
+    const state: unknown = JSON.parse(Buffer.from(bytes).toString())
+    return isState(state) ? state : null
+  } catch {
+    return null
+  }
+}
+
+function isState(value: unknown): value is StoreState {
+  if (typeof value !== 'object' || value === null) return false
+  const { clean, lastGoodSyncMs, doubt } = value as Record<string, unknown>
+  return typeof clean === 'boolean' && typeof lastGoodSyncMs === 'number' && isDoubt(doubt)
+}
+
+function isDoubt(value: unknown): boolean {
+  if (value === null) return true
+  if (typeof value !== 'object') return false
+  const { fromMs, untilMs } = value as Record<string, unknown>
+  return typeof fromMs === 'number' && typeof untilMs === 'number'
+}

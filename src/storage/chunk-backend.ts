@@ -1,0 +1,74 @@
+/**
+ * Where chunk bytes lie: the interface that a folder and a memory map implement, later a bucket.
+ *
+ * An implementation promises:
+ * - under a digest there is either nothing or a complete blob; what is empty counts as nothing;
+ * - `put` returns when a reader would get the bytes (durable only if it was made so);
+ * - two `put` of one digest at once leave one of the two contents; callers hold the gate anyway;
+ * - a promise settles after the last system call it made, never before.
+ */
+import type { Digest } from '../formats/digest.ts'
+
+export interface PutResult {
+  /** Whether what was there is kept. */
+  readonly duplicate: boolean
+  /** Bytes now stored under the digest. */
+  readonly storedSize: number
+}
+
+export interface LookFailure {
+  readonly digest: Digest
+  readonly error: Error
+}
+
+export interface ChunkLook {
+  /** Digests that have no chunk, each once. */
+  readonly missing: readonly Digest[]
+  /** The first look that failed for another reason than absence; the rest was not looked at then. */
+  readonly failure: LookFailure | null
+}
+
+export interface ChunkBackend {
+  /** The whole stored blob, owned by the caller. Throws CHUNK_MISSING, or the system's error. */
+  read(digest: Digest): Promise<Uint8Array<ArrayBuffer>>
+  /** Size in bytes; null if there is no chunk (an empty file is none). Other errors are thrown. */
+  stat(digest: Digest): Promise<{ readonly size: number } | null>
+  /**
+   * Stores `blob` (header with a right CRC) unless what is there is to be kept, by the table of
+   * datastore-semantics.md 3.2. `blob` must not change until the promise settles.
+   * Throws CHUNK_PLAIN_KEPT, CHUNK_ENCRYPTED_KEPT, CHUNK_FILE_TYPE_WRONG, system errors.
+   */
+  put(digest: Digest, blob: Uint8Array): Promise<PutResult>
+  /** Takes a bad chunk out of the way and keeps it as evidence; its new place, null if it was gone. */
+  markBad(digest: Digest): Promise<string | null>
+  /** Looks whether all of `digests` (32 bytes each, packed, any order, repeats allowed) have chunks. */
+  lookMany(
+    digests: Uint8Array,
+    options?: { readonly signal?: AbortSignal | undefined },
+  ): Promise<ChunkLook>
+  /** The chunk's place, for messages. */
+  pathOf(digest: Digest): string
+}
+
+/** Which stored chunks a caller does not trust after an unclean end (races.md R-62). */
+export interface ChunkDoubt {
+  /** Milliseconds since the epoch; null while nothing is in doubt. */
+  readonly window: { readonly fromMs: number; readonly untilMs: number } | null
+  /** Whether a chunk whose file changed at these times is to be verified before it counts. */
+  isDoubtful(digest: Digest, mtimeMs: number, ctimeMs: number): boolean
+  /** Says that the chunk was verified, or written by us. */
+  trust(digest: Digest): void
+  /**
+   * Whether a doubtful chunk that reads well is to be written again: after a failed sync memory shows what the disk
+   * never got (races.md R-63).
+   */
+  readonly rewrites: boolean
+}
+
+/** No doubt at all. */
+export const noDoubt: ChunkDoubt = {
+  window: null,
+  isDoubtful: () => false,
+  trust() {},
+  rewrites: false,
+}
