@@ -32,17 +32,34 @@ export const ChunkDigest = Type.String({ pattern: '^[a-f0-9]{64}$' })
 export const AclPath = Type.String({ minLength: 1, maxLength: 128, pattern: ACL_PATH_PATTERN })
 export const NodeName = Type.String({ pattern: NODE_PATTERN })
 export const KeepCount = Type.Integer({ minimum: 1 })
-export const UpidText = Type.String({ minLength: 36, format: 'upid' })
+const UPID_PATTERN =
+  '^UPID:[a-zA-Z0-9](?:[a-zA-Z0-9\\-]*[a-zA-Z0-9])?:[0-9A-Fa-f]{8}:[0-9A-Fa-f]{8,9}:' +
+  '[0-9A-Fa-f]{8,16}:[0-9A-Fa-f]{8}:[^:\\s]+:[^:\\s]*:[^:\\s]+:$'
+export const UpidText = Type.String({ minLength: 36, pattern: UPID_PATTERN })
 
-/** Members that name a group. */
+/**
+ * Members that name a group. `x-nested` says how deep stock nests them, which only shows in the
+ * order of the missing ones.
+ */
 export const groupParameters = {
-  'backup-type': BackupTypeName,
-  'backup-id': SafeId,
+  'backup-type': Type.Enum(['vm', 'ct', 'host'], { format: 'variant', 'x-nested': 2 }),
+  'backup-id': Type.String({ pattern: SAFE_ID_PATTERN, 'x-nested': 2 }),
   ns: Type.Optional(Namespace),
 }
 
 /** Members that name a snapshot. */
-export const snapshotParameters = { ...groupParameters, 'backup-time': BackupTime }
+export const snapshotParameters = {
+  ...groupParameters,
+  'backup-time': Type.Integer({ minimum: 1, 'x-nested': 1 }),
+}
+
+/** Members that name a snapshot in calls that take them from the query only. */
+export const rawSnapshotParameters = {
+  'backup-type': Type.Enum(['vm', 'ct', 'host']),
+  'backup-id': SafeId,
+  'backup-time': BackupTime,
+  ns: Type.Optional(Namespace),
+}
 
 /** The retention options of a prune. */
 export const keepParameters = {

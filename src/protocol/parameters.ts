@@ -113,8 +113,16 @@ function jsonProblems(schema: TObject, found: Findings): readonly ParameterProbl
   return [...found.problems, ...missing.map((name) => ({ name, text }))]
 }
 
+/** By name; members that stock keeps in a nested object come after the object's own. */
 function missingNames(schema: TObject, values: Readonly<Record<string, unknown>>): string[] {
-  return (schema.required ?? []).filter((name: string) => !(name in values)).sort()
+  const missing = (schema.required ?? []).filter((name: string) => !(name in values))
+  const depthOf = (name: string): number => nestingDepth(propertyOf(schema, name))
+  return missing.sort().sort((a, b) => depthOf(a) - depthOf(b))
+}
+
+function nestingDepth(property: TSchema | null): number {
+  const nested: unknown = property === null ? 0 : Reflect.get(property, 'x-nested')
+  return typeof nested === 'number' ? nested : 0
 }
 
 /**

@@ -4,6 +4,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import type { AccessLog } from './access-log.ts'
 import type { ServerContext } from './context.ts'
 import { describeApi } from './openapi.ts'
 import { jsonBytes, type OutputFormat, plainReply, type WireReply } from './reply.ts'
@@ -41,6 +42,7 @@ export interface AppOptions {
   readonly routes: readonly Route[]
   /** Sees each request first and says whether it has answered it (the session paths). */
   readonly handleFirst?: (request: IncomingMessage, response: ServerResponse) => boolean
+  readonly accessLog?: AccessLog
 }
 
 /** An application ready for requests. */
@@ -60,6 +62,10 @@ export async function createApp(context: ServerContext, options: AppOptions): Pr
     },
   })
   prepare(fastify)
+  const { accessLog } = options
+  fastify.addHook('onResponse', async (request, reply) => {
+    accessLog?.write(request.raw, reply.raw, request.originalUrl)
+  })
   mountRoutes(fastify, context, options.routes)
   mountPages(fastify, context, options.routes)
   await fastify.ready()

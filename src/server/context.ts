@@ -6,6 +6,7 @@ import type { ConfigFiles } from '../config/config-files.ts'
 import type { Paths } from '../config/paths.ts'
 import type { DatastoreRegistry } from '../datastore/registry.ts'
 import type { TaskRegistry } from '../tasks/task-registry.ts'
+import type { ActiveOperations } from './active-operations.ts'
 import type { AuthContext } from './auth/auth-context.ts'
 
 /** The version that peers read to know what we can (rest-api §4.1). */
@@ -34,6 +35,8 @@ export interface ServerContext {
   readonly auth: AuthContext
   readonly tasks: TaskRegistry
   readonly datastores: DatastoreRegistry
+  /** Whoever works on a datastore for longer than a call begins an operation here. */
+  readonly operations: ActiveOperations
   /** Host name as it stands in UPIDs. */
   readonly node: string
   readonly version: ServerVersion

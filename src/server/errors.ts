@@ -9,7 +9,7 @@ export const errors = defineErrors({
   /** The declared permission of an endpoint is missing; answered after a delay (rest-api §1.3). */
   PERMISSION_DENIED: {
     kind: 'Denied',
-    message: (_data: Record<never, never>) => 'permission check failed',
+    message: (_data: { readonly path?: string }) => 'permission check failed',
   },
   /** A privilege on a namespace is missing; without delay. */
   NAMESPACE_DENIED: {

@@ -30,6 +30,17 @@ export class WithAttributes {
   }
 }
 
+/** A long list that is sent while it is read; the attributes come first (rest-api §1.2). */
+export class IncrementalList {
+  readonly items: AsyncIterable<unknown>
+  readonly attributes: Readonly<Record<string, unknown>>
+
+  constructor(items: AsyncIterable<unknown>, attributes: Readonly<Record<string, unknown>> = {}) {
+    this.items = items
+    this.attributes = attributes
+  }
+}
+
 /** An answer past the envelope: downloads, tickets, task logs. */
 export class RawReply {
   readonly headers: ReplyHeaders
@@ -42,10 +53,11 @@ export class RawReply {
 }
 
 /** The answer to a handler's `result` in `format`. */
-export function successReply(format: OutputFormat, result: unknown): WireReply {
+export async function successReply(format: OutputFormat, result: unknown): Promise<WireReply> {
   if (result instanceof RawReply) {
     return { status: 200, headers: result.headers, body: result.body, compressible: true }
   }
+  if (result instanceof IncrementalList) return await incrementalReply(format, result)
   const { data, attributes } =
     result instanceof WithAttributes ? result : { data: result, attributes: {} }
   const envelope = { data: data ?? null, ...attributes }
@@ -55,6 +67,44 @@ export function successReply(format: OutputFormat, result: unknown): WireReply {
     headers: { 'content-type': JSON_CONTENT_TYPE },
     body: jsonBytes(whole),
     compressible: true,
+  }
+}
+
+/** The first item is read before the status goes out: most failures show there. */
+async function incrementalReply(format: OutputFormat, list: IncrementalList): Promise<WireReply> {
+  const iterator = list.items[Symbol.asyncIterator]()
+  const first = await iterator.next()
+  const head =
+    format === 'json' ? list.attributes : { status: 200, success: true, ...list.attributes }
+  return {
+    status: 200,
+    headers: { 'content-type': JSON_CONTENT_TYPE },
+    body: listBytes(JSON.stringify(head), iterator, first),
+    compressible: true,
+  }
+}
+
+/** Pieces of about this many characters; one write per item would be slow. */
+const LIST_PIECE_SIZE = 65_536
+
+async function* listBytes(
+  head: string,
+  iterator: AsyncIterator<unknown>,
+  first: IteratorResult<unknown>,
+): AsyncGenerator<Uint8Array> {
+  try {
+    let piece = `${head.slice(0, -1)}${head === '{}' ? '' : ','}"data":[`
+    let separator = ''
+    for (let next = first; next.done !== true; next = await iterator.next()) {
+      piece += separator + JSON.stringify(next.value)
+      separator = ','
+      if (piece.length < LIST_PIECE_SIZE) continue
+      yield textBytes(piece)
+      piece = ''
+    }
+    yield textBytes(`${piece}]}`)
+  } finally {
+    await iterator.return?.()
   }
 }
 

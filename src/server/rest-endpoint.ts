@@ -11,6 +11,7 @@ import {
   parseParameters,
   parseQueryParameters,
 } from '../protocol/request-parameters.ts'
+import { noteCaller } from './access-log.ts'
 import { authenticate, authRequestOf, type Caller } from './auth/authenticate.ts'
 import type { ServerContext } from './context.ts'
 import { errorReply, EXPIRED_COOKIE, replyText, statusOf } from './error-reply.ts'
@@ -54,7 +55,7 @@ export async function serveRoute(
     const parameters = await readParameters(route, request, path)
     insideHandler = true
     const call: Call = { context, caller, request: request.raw }
-    return successReply(format, await route.run(parameters as never, call))
+    return await successReply(format, await route.run(parameters as never, call))
   } catch (error) {
     logInternal(context, request, error)
     if (statusOf(error) === 401) await waitUntil(context, startedAt + UNAUTHORISED_DELAY_MS)
@@ -82,7 +83,9 @@ async function identify(
 ): Promise<Caller | Error> {
   if (permission.kind === 'world') return NOBODY
   try {
-    return await authenticate(context.auth, authRequestOf(request.raw))
+    const caller = await authenticate(context.auth, authRequestOf(request.raw))
+    noteCaller(request.raw, caller.authId)
+    return caller
   } catch (error) {
     if (error instanceof CairnError && statusOf(error) === 401) return error
     throw error

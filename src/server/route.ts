@@ -36,5 +36,5 @@ export const NOBODY: Caller = Object.freeze({
 export function route<Parameters extends TObject, Result extends TSchema>(
   definition: TypedRoute<Parameters, Result>,
 ): Route {
-  return definition as unknown as Route
+  return definition
 }

@@ -22,7 +22,7 @@ export async function sendReply(
     return reply.send(await deflated(wire.body))
   }
   const { body } = wire
-  return reply.send(body instanceof Uint8Array ? asBuffer(body) : Readable.from(body))
+  return reply.send(body instanceof Uint8Array ? asBuffer(body) : byteStream(body))
 }
 
 /** An `onSend` hook of Fastify's. */
@@ -37,7 +37,14 @@ export async function dropEmptyContentType(
 async function deflated(body: WireReply['body']): Promise<Readable> {
   if (body instanceof Uint8Array) return Readable.from([await deflateBytes(body)])
   // The error reaches whoever reads the end of the pipeline.
-  return pipeline(Readable.from(body), createDeflate(), () => {})
+  return pipeline(byteStream(body), createDeflate(), () => {})
+}
+
+/** Bytes ahead of a slow client; pieces may be whole chunks, so they are counted by size. */
+const AHEAD_SIZE_MAX = 1_048_576
+
+function byteStream(body: AsyncIterable<Uint8Array>): Readable {
+  return Readable.from(body, { objectMode: false, highWaterMark: AHEAD_SIZE_MAX })
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

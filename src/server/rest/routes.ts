@@ -4,17 +4,55 @@ import type { Route } from '../route.ts'
 import { aclRoutes } from './access/acl.ts'
 import { passwordRoutes } from './access/password.ts'
 import { realmRoutes } from './access/realms.ts'
+import { ticketRoutes } from './access/ticket.ts'
 import { tokenRoutes } from './access/tokens.ts'
 import { userRoutes } from './access/users.ts'
+import { downloadRoutes } from './admin/datastore/download.ts'
+import { fileRoutes } from './admin/datastore/files.ts'
+import { gcRoutes } from './admin/datastore/gc.ts'
+import { groupRoutes } from './admin/datastore/groups.ts'
+import { listRoutes } from './admin/datastore/list.ts'
+import { namespaceRoutes } from './admin/datastore/namespaces.ts'
+import { noteRoutes } from './admin/datastore/notes.ts'
+import { ownerRoutes } from './admin/datastore/owner.ts'
+import { protectionRoutes } from './admin/datastore/protection.ts'
+import { pruneRoutes } from './admin/datastore/prune.ts'
+import { snapshotRoutes } from './admin/datastore/snapshots.ts'
+import { statusRoutes } from './admin/datastore/status.ts'
+import { uploadLogRoutes } from './admin/datastore/upload-log.ts'
+import { verifyRoutes } from './admin/datastore/verify.ts'
+import { datastoreConfigRoutes } from './config/datastores.ts'
+import { nodeRoutes } from './nodes/nodes.ts'
+import { taskRoutes } from './nodes/tasks.ts'
 import { rootRoutes } from './root.ts'
+import { datastoreUsageRoutes } from './status/datastore-usage.ts'
 
 const SERVED: readonly Route[] = [
   ...rootRoutes,
+  ...ticketRoutes,
   ...userRoutes,
   ...tokenRoutes,
   ...aclRoutes,
   ...realmRoutes,
   ...passwordRoutes,
+  ...listRoutes,
+  ...statusRoutes,
+  ...namespaceRoutes,
+  ...groupRoutes,
+  ...snapshotRoutes,
+  ...fileRoutes,
+  ...noteRoutes,
+  ...protectionRoutes,
+  ...ownerRoutes,
+  ...downloadRoutes,
+  ...uploadLogRoutes,
+  ...verifyRoutes,
+  ...gcRoutes,
+  ...pruneRoutes,
+  ...datastoreConfigRoutes,
+  ...datastoreUsageRoutes,
+  ...nodeRoutes,
+  ...taskRoutes,
 ]
 
 /** The served calls and the directory nodes above them. */

@@ -97,7 +97,7 @@ async function change(
 }
 
 async function showPermissions(
-  { 'auth-id': authId = undefined, path }: Static<typeof PermissionsParameters>,
+  { 'auth-id': authId, path }: Static<typeof PermissionsParameters>,
   { context, caller }: Call,
 ): Promise<unknown> {
   const subject = authId ?? caller.authId

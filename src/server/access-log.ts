@@ -1,0 +1,59 @@
+/** `access.log`: one line a request, in stock's form (rest-api §6.4). */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { join } from 'node:path'
+import { toError } from '../base/errors.ts'
+import { RotatingLog } from '../base/fs/rotating-log.ts'
+import { unixSeconds } from '../base/time/clock.ts'
+import { formatLogStamp } from '../base/time/format.ts'
+import type { ServerContext } from './context.ts'
+
+const AGENT_LENGTH_MAX = 128
+const PATH_LENGTH_MAX = 3072
+
+/** Who made which request: filled in by the endpoint once it knows. */
+const callers = new WeakMap<IncomingMessage, string>()
+
+/** Remembers the auth id of `request` for its line. */
+export function noteCaller(request: IncomingMessage, authId: string): void {
+  callers.set(request, authId)
+}
+
+export class AccessLog {
+  readonly #context: ServerContext
+  readonly #file: RotatingLog
+
+  constructor(context: ServerContext) {
+    const { fs, paths, log } = context
+    this.#context = context
+    this.#file = new RotatingLog(fs, join(paths.log, 'api', 'access.log'), {
+      onError: (error) =>
+        log.error('access.log cannot be written', { error: toError(error).message }),
+    })
+  }
+
+  /** Adds the line of an answered request; `path` is as sent, with query. */
+  write(request: IncomingMessage, response: ServerResponse, path: string): void {
+    const peer = request.socket.remoteAddress ?? '-'
+    const address = peer.includes(':') ? peer : `::ffff:${peer}`
+    const stamp = accessStamp(unixSeconds(this.#context.clock))
+    const size = response.getHeader('content-length') ?? 0
+    const agent = request.headers['user-agent']?.slice(0, AGENT_LENGTH_MAX) ?? '-'
+    const line =
+      `${address} - ${callers.get(request) ?? '-'} [${stamp}] ` +
+      `"${request.method ?? '-'} ${path.slice(0, PATH_LENGTH_MAX)}" ` +
+      `${response.statusCode} ${String(size)} ${agent}\n`
+    this.#file.append(line)
+  }
+
+  /** Resolves when every line so far is in the file. */
+  async flush(): Promise<void> {
+    await this.#file.flush()
+  }
+}
+
+/** `21/11/2026:11:00:00 +0100`, in local time. */
+function accessStamp(time: number): string {
+  const [date = '', rest = ''] = formatLogStamp(time).split('T')
+  const [year, month, day] = date.split('-')
+  return `${day}/${month}/${year}:${rest.slice(0, 8)} ${rest.slice(8).replace(':', '')}`
+}

@@ -1,0 +1,117 @@
+/** Puts together what handlers receive: configuration, authentication, datastores, tasks. */
+import os from 'node:os'
+import type { FileSystem } from '../base/fs/file-system.ts'
+import { nodeFileSystem } from '../base/fs/node-file-system.ts'
+import { type Log, silentLog } from '../base/log.ts'
+import { type Clock, systemClock } from '../base/time/clock.ts'
+import { ConfigFiles } from '../config/config-files.ts'
+import { type DatastoreConfig, findDatastore, listDatastores } from '../config/datastores.ts'
+import { ensurePlaces, type Paths } from '../config/paths.ts'
+import { DatastoreRegistry } from '../datastore/registry.ts'
+import type { DatastoreSettings } from '../datastore/settings.ts'
+import { TaskRegistry } from '../tasks/task-registry.ts'
+import { ActiveOperations } from './active-operations.ts'
+import { openAuth } from './auth/auth-context.ts'
+import { FileAuthLog } from './auth/auth-log.ts'
+import type { ServerContext, ServerVersion, SessionSettings } from './context.ts'
+import { errors } from './errors.ts'
+
+/** What peers are told: the calls of stock 4.2.3 are those we know. */
+export const SERVER_VERSION: ServerVersion = Object.freeze({
+  version: '4.2',
+  release: '3',
+  // "cairn" and zeros: nobody's commit, and always the same.
+  repoid: '636169726e'.padEnd(40, '0'),
+})
+
+/** Chunks read ahead of a restore: a disk and two cores are busy, 64 MiB at most. */
+const READ_AHEAD_COUNT = 8
+
+export interface ComposeOptions {
+  readonly paths: Paths
+  readonly fs?: FileSystem
+  readonly clock?: Clock
+  readonly log?: Log
+  /** Host name in UPIDs; the machine's by default. */
+  readonly node?: string
+  readonly version?: ServerVersion
+  readonly sessions?: Partial<SessionSettings>
+  /** Of the certificate. */
+  readonly fingerprint: string
+}
+
+export interface Composition {
+  readonly context: ServerContext
+  /** Writes out what is waiting and closes the datastores; sessions and tasks must have ended. */
+  close(): Promise<void>
+}
+
+/**
+ * Opens everything below `paths`. Each line of `report` is something that the administrator
+ * should read: snapshots that nobody finished, datastores that do not open.
+ */
+export async function compose(
+  options: ComposeOptions,
+  report: (line: string) => void,
+): Promise<Composition> {
+  const { paths, fs = nodeFileSystem, clock = systemClock, log = silentLog } = options
+  await ensurePlaces(fs, paths)
+  const files = new ConfigFiles({ fs, clock, paths })
+  const authLog = new FileAuthLog(files, log)
+  const auth = await openAuth({ files, clock, log: authLog })
+  const settingsOf = async (name: string): Promise<DatastoreSettings | null> =>
+    settingsFrom(await findDatastore(files, name))
+  const datastores = new DatastoreRegistry({ fs, clock, log, paths, settingsOf })
+  const node = options.node ?? nodeName(os.hostname())
+  const tasks = await TaskRegistry.open({ fs, clock, paths, node, log })
+  const known = await listDatastores(files)
+  const usable = known.datastores.filter(({ maintenance }) => maintenance === null)
+  await datastores.recover(
+    usable.map(({ name }) => name),
+    report,
+  )
+  const context: ServerContext = Object.freeze({
+    fs,
+    clock,
+    log,
+    paths,
+    files,
+    auth,
+    tasks,
+    datastores,
+    operations: new ActiveOperations(),
+    node,
+    version: options.version ?? SERVER_VERSION,
+    fingerprint: options.fingerprint,
+    sessions: { knownChunkWaitMs: null, readAheadCount: READ_AHEAD_COUNT, ...options.sessions },
+  })
+  const close = async (): Promise<void> => {
+    await tasks.idle()
+    await datastores.close()
+    await authLog.flush()
+  }
+  return { context, close }
+}
+
+function settingsFrom(config: DatastoreConfig | null): DatastoreSettings | null {
+  if (config === null) return null
+  const { name, path, verifyNew, maintenance, tuning, backend } = config
+  if (backend?.get('type') === 's3') {
+    throw errors.NOT_BUILT_YET({ what: `S3 (datastore '${name}')`, status: 501 })
+  }
+  return {
+    path,
+    verifyNew,
+    syncLevel: tuning.syncLevel,
+    knownChunkCheck: tuning.knownChunkCheck,
+    knownChunkWaitMs: tuning.knownChunkWaitMs,
+    maintenance:
+      maintenance === null ? null : { type: maintenance.type, message: maintenance.message ?? '' },
+  }
+}
+
+/** The host's first label, as far as it may stand in a UPID. */
+function nodeName(hostname: string): string {
+  const label = hostname.split('.', 1)[0] ?? ''
+  return label.replace(/[^A-Za-z0-9-]/g, '-').replace(/^-+|-+$/g, '') || 'localhost'
+}

@@ -1,0 +1,86 @@
+/** `status` and `active-operations` of a datastore (rest-api §4.3). */
+import type { Static } from 'typebox'
+import type { Datastore } from '../../../../datastore/datastore.ts'
+import { listGroups } from '../../../../datastore/groups.ts'
+import { listNamespaces } from '../../../../datastore/namespaces.ts'
+import { listSnapshots } from '../../../../datastore/snapshots.ts'
+import { usage } from '../../../../datastore/usage.ts'
+import {
+  ActiveOperationsShape,
+  StatusParameters,
+  StatusShape,
+  StoreParameters,
+} from '../../../../protocol/datastore.ts'
+import { anyPrivilege, AUTHENTICATED } from '../../../../protocol/endpoint.ts'
+import { hasPrivilege } from '../../../auth/permissions.ts'
+import { errors } from '../../../errors.ts'
+import { type Call, type Route, route } from '../../../route.ts'
+import { isListed, seesStore } from './access.ts'
+import { readGcStatus } from './gc-status.ts'
+
+export const statusRoutes: readonly Route[] = [
+  route({
+    method: 'GET',
+    path: '/admin/datastore/{store}/status',
+    summary: 'Size and free space of a datastore, and what it holds',
+    parameters: StatusParameters,
+    returns: StatusShape,
+    permission: AUTHENTICATED,
+    run: readStatus,
+  }),
+  route({
+    method: 'GET',
+    path: '/admin/datastore/{store}/active-operations',
+    summary: 'How many sessions and tasks read and write a datastore',
+    parameters: StoreParameters,
+    returns: ActiveOperationsShape,
+    permission: anyPrivilege('/datastore/{store}', 'Datastore.Audit'),
+    run: async ({ store }, { context }) => context.operations.countsOf(store),
+  }),
+]
+
+async function readStatus(
+  { store, verbose }: Static<typeof StatusParameters>,
+  call: Call,
+): Promise<object> {
+  const { context, caller } = call
+  const has = async (name: 'Datastore.Audit' | 'Datastore.Backup'): Promise<boolean> =>
+    await hasPrivilege(context.auth, caller, `/datastore/${store}`, [name])
+  const audit = await has('Datastore.Audit')
+  const open = audit || (await has('Datastore.Backup'))
+  if (!open && !(await seesStore(call, store))) throw errors.PERMISSION_DENIED({})
+  const datastore = await context.datastores.lookup(store, 'read')
+  const backend = { 'backend-type': 'filesystem' }
+  if (!open) {
+    const counts = { ct: null, host: null, vm: null, other: null }
+    return { total: 0, used: 0, avail: 0, ...backend, ...(verbose === true ? { counts } : {}) }
+  }
+  const { total, used, available } = await usage(datastore)
+  const figures = { total, used, avail: available, ...backend }
+  if (verbose !== true) return figures
+  const counts = await countContent(datastore, { ownedOnly: !audit, authId: caller.authId })
+  return { ...figures, 'gc-status': await readGcStatus(datastore), counts }
+}
+
+/** Groups and snapshots by type, over all namespaces. */
+async function countContent(
+  datastore: Datastore,
+  { ownedOnly, authId }: { readonly ownedOnly: boolean; readonly authId: string },
+): Promise<object> {
+  const counts: Record<string, { groups: number; snapshots: number } | null> = {
+    ct: null,
+    host: null,
+    vm: null,
+    other: null,
+  }
+  for (const ns of await listNamespaces(datastore, {})) {
+    for (const group of await listGroups(datastore, ns)) {
+      const place = { store: datastore.name, ns, ownedOnly }
+      if (!(await isListed(datastore, place, { group, authId }))) continue
+      const count = (counts[group.type] ??= { groups: 0, snapshots: 0 })
+      count.groups += 1
+      count.snapshots += (await listSnapshots(datastore, ns, group)).length
+    }
+  }
+  return counts
+}
