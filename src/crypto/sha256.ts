@@ -1,21 +1,32 @@
 /** SHA-256 off the main thread. */
-import { createHash, subtle } from 'node:crypto'
+import { createHash, hash, subtle } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
 
+import { hasNativeSha256, nativeSha256 } from './native-sha256.ts'
+
+/** Up to here hashing takes less time (about 20 µs) than handing it to another thread. */
+const INLINE_SIZE_MAX = 32 << 10
 /** The main thread hashes at most this much at a time: about 0.7 ms. */
 const PIECE_SIZE = 1 << 20
 
 /** SHA-256 of `data`, 32 bytes, computed in libuv's pool; `data` must not change meanwhile. */
 export async function sha256Bytes(data: Uint8Array): Promise<Uint8Array> {
+  if (data.length <= INLINE_SIZE_MAX) return hash('sha256', data, 'buffer')
+  if (hasNativeSha256()) return await nativeSha256(data)
   return new Uint8Array(await subtle.digest('SHA-256', data as Uint8Array<ArrayBuffer>))
 }
 
-/**
- * SHA-256 of `data` followed by `suffix`, 32 bytes; `data` must not change meanwhile.
- *
- * Runs on the main thread in short pieces: joining the two for the pool costs it as much time in copies.
- */
+/** SHA-256 of `data` followed by `suffix`, 32 bytes; `data` must not change meanwhile. */
 export async function sha256WithSuffix(data: Uint8Array, suffix: Uint8Array): Promise<Uint8Array> {
+  if (data.length > INLINE_SIZE_MAX && hasNativeSha256()) return await nativeSha256(data, suffix)
+  return await hashInTurns(data, suffix)
+}
+
+/**
+ * The way without native calls. On the main thread, in short pieces: joining the two for the pool would cost it as
+ * much time in copies.
+ */
+export async function hashInTurns(data: Uint8Array, suffix: Uint8Array): Promise<Uint8Array> {
   const hash = createHash('sha256')
   for (let start = 0; start < data.length; start += PIECE_SIZE) {
     if (start > 0) await setImmediate()
