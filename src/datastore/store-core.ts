@@ -66,7 +66,7 @@ export class StoreCore {
       path: options.path,
       hooks: {
         onGood: (startedMs) => this.#afterGoodSync(startedMs),
-        onFailed: (error) => this.#afterFailedSync(error),
+        onFailed: (reason) => this.#failAll(reason),
       },
     })
   }
@@ -140,17 +140,20 @@ export class StoreCore {
 
   #afterGoodSync(startedMs: number): void {
     this.#lastGoodSyncMs = startedMs
-    if (!this.#isMarkedInUse) return
-    // Late is harmless: an older stamp only widens the doubt.
-    this.#saveState().catch((error: unknown) => this.#warnState(error))
+    this.#saveStateLater()
   }
 
-  #afterFailedSync(error: Error): void {
+  #failAll(reason: Error): void {
     this.doubt.afterFailedSync(this.#lastGoodSyncMs, this.#options.clock.now())
-    this.sessions.failAll(error)
+    this.sessions.failAll(reason)
     this.#options.log.error('sync failed: all live sessions fail', { path: this.#options.path })
+    this.#saveStateLater()
+  }
+
+  /** Late is harmless: an older stamp only widens the doubt. */
+  #saveStateLater(): void {
     if (!this.#isMarkedInUse) return
-    this.#saveState().catch((cause: unknown) => this.#warnState(cause))
+    this.#saveState().catch((thrown: unknown) => this.#warnState(thrown))
   }
 
   async #saveState(): Promise<void> {

@@ -322,7 +322,7 @@ export class BackupWriter implements LiveSession {
   }
 
   async #abandonWriters(): Promise<void> {
-    for (const archive of [...this.#archives.values()]) {
+    for (const archive of this.#archives.values()) {
       if (typeof archive === 'object') await archive.abandon()
     }
   }

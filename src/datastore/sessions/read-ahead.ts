@@ -51,7 +51,7 @@ export class ReadAhead {
   /** Drops everything; resolves when no read runs. */
   async close(): Promise<void> {
     this.#isClosed = true
-    for (const digest of [...this.#entries.keys()]) this.#drop(digest)
+    for (const digest of this.#entries.keys()) this.#drop(digest)
     await Promise.allSettled(this.#running)
   }
 
@@ -63,7 +63,7 @@ export class ReadAhead {
     this.#lastPosition = isAlong ? Math.max(position, this.#lastPosition) : position
     // A jump is a random access: what was read along the old way is of no use, and one chunk tells no new way.
     if (!isAlong) {
-      for (const other of [...this.#entries.keys()]) this.#drop(other)
+      for (const other of this.#entries.keys()) this.#drop(other)
       return
     }
     const end = Math.min(position + 1 + AHEAD_COUNT, this.#index.count)
