@@ -4,7 +4,7 @@ import { defineErrors } from '../../base/define-errors.ts'
 export const errors = defineErrors({
   SOURCE_VIRTUAL: {
     kind: 'Invalid',
-    message: (_: object) => 'refusing to backup a virtual file system',
+    message: () => 'refusing to backup a virtual file system',
   },
   /** A directory or file of the tree cannot be read for a reason that does not allow leaving it out. */
   SOURCE_UNREADABLE: {

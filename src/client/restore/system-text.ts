@@ -1,0 +1,33 @@
+/** System errors in the words of the C library, as stock prints them: `EEXIST: File exists`. */
+import { isSystemError, toError } from '../../base/errors.ts'
+
+const TEXTS: Readonly<Record<string, string>> = {
+  EACCES: 'Permission denied',
+  EDQUOT: 'Quota exceeded',
+  EEXIST: 'File exists',
+  EINVAL: 'Invalid argument',
+  EIO: 'I/O error',
+  EISDIR: 'Is a directory',
+  ELOOP: 'Too many symbolic links encountered',
+  EMFILE: 'Too many open files',
+  EMLINK: 'Too many links',
+  ENAMETOOLONG: 'File name too long',
+  ENODEV: 'No such device',
+  ENOENT: 'No such file or directory',
+  ENOSPC: 'No space left on device',
+  ENOTDIR: 'Not a directory',
+  ENOTEMPTY: 'Directory not empty',
+  ENXIO: 'No such device or address',
+  EOPNOTSUPP: 'Operation not supported on transport endpoint',
+  ENOTSUP: 'Operation not supported on transport endpoint',
+  EPERM: 'Operation not permitted',
+  EROFS: 'Read-only file system',
+  EXDEV: 'Invalid cross-device link',
+}
+
+/** `code: text` of a system error, else its message. */
+export function systemText(thrown: unknown): string {
+  if (!isSystemError(thrown)) return toError(thrown).message
+  const text = TEXTS[thrown.code ?? '']
+  return text === undefined ? thrown.message : `${thrown.code}: ${text}`
+}
