@@ -138,6 +138,94 @@ suite('mapConcurrent()', () => {
     assert.deepEqual([...finish.keys()], [1])
   })
 
+  /** Gives one item and then nothing until it is let go. */
+  async function* stuckAfterOne(letGo: Promise<void>): AsyncGenerator<number> {
+    yield 1
+    await letGo
+  }
+
+  test('a result and a failure come through although the source gives nothing more', async () => {
+    const letGo = Promise.withResolvers<void>()
+    const options = { concurrency: 4 }
+    const results = mapConcurrent(stuckAfterOne(letGo.promise), options, async (item) => {
+      return await Promise.resolve(item * 2)
+    })
+    assert.deepEqual(await results.next(), { done: false, value: 2 })
+    const failing = forEachConcurrent(stuckAfterOne(letGo.promise), options, async () => {
+      await Promise.reject(new Error('failed'))
+    })
+    await assert.rejects(failing, /failed/)
+    letGo.resolve()
+    assert.equal((await results.next()).done, true)
+  })
+
+  test('abort comes through although the source gives nothing more', async () => {
+    const letGo = Promise.withResolvers<void>()
+    const controller = new AbortController()
+    const { signal } = controller
+    const options = { concurrency: 4, signal }
+    const running = forEachConcurrent(stuckAfterOne(letGo.promise), options, async () => {
+      await Promise.resolve()
+    })
+    await turn()
+    controller.abort(new Error('enough'))
+    await assert.rejects(running, /enough/)
+    letGo.resolve()
+  })
+
+  test('an error of the source is thrown after the running calls ended', async () => {
+    let ended = 0
+    async function* source(): AsyncGenerator<number> {
+      yield 1
+      yield await Promise.resolve(2)
+      throw new Error('no more')
+    }
+    const running = forEachConcurrent(source(), { concurrency: 4 }, async () => {
+      await turn()
+      ended++
+    })
+    await assert.rejects(running, /no more/)
+    assert.equal(ended, 2)
+  })
+
+  test('loses nothing and keeps its limit whatever the timing', async () => {
+    let state = 1
+    const pause = async (): Promise<void> => {
+      state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0
+      for (let turns = (state >>> 16) % 4; turns > 0; turns--) await Promise.resolve()
+      if ((state & 0x300) === 0) await turn()
+    }
+    for (let round = 0; round < 60; round++) {
+      const count = round % 17
+      const concurrency = 1 + (round % 5)
+      let running = 0
+      async function* source(): AsyncGenerator<number> {
+        for (let item = 0; item < count; item++) {
+          await pause()
+          yield item
+        }
+      }
+      const fn = async (item: number): Promise<number> => {
+        running++
+        assert.ok(running <= concurrency)
+        await pause()
+        running--
+        return item
+      }
+      const ordered = round % 2 === 0
+      const results: number[] = []
+      for await (const result of mapConcurrent(source(), { concurrency, ordered }, fn)) {
+        await pause()
+        results.push(result)
+      }
+      if (!ordered) results.sort((a, b) => a - b)
+      assert.deepEqual(
+        results,
+        Array.from({ length: count }, (_unused, index) => index),
+      )
+    }
+  })
+
   test('a consumer that leaves closes the source', async () => {
     let isClosed = false
     async function* source(): AsyncGenerator<number> {

@@ -13,12 +13,19 @@ export interface MapOptions extends ConcurrencyOptions {
 }
 
 type Items<Item> = Iterable<Item> | AsyncIterable<Item>
-type Settled<Result> = { readonly value: Result } | { readonly error: unknown }
+
+/** What was waited for: an item of the source, its end, or the result of a call. */
+type Event<Item, Result> =
+  | { readonly kind: 'item'; readonly item: Item }
+  | { readonly kind: 'end' }
+  | { readonly kind: 'result'; readonly index: number; readonly value: Result }
+  | { readonly kind: 'error'; readonly error: unknown }
 
 /**
  * Results of `fn` over `items`, at most `concurrency` running or waiting to be taken. The first
- * error wins; whatever runs then is waited for before it is thrown, and no new item is begun.
- * The same when the consumer leaves early or the signal is aborted (its reason is thrown).
+ * error wins, however slow the source is; whatever runs then is waited for before it is thrown, and
+ * no new item is begun. The same when the consumer leaves early or the signal is aborted (its
+ * reason is thrown).
  */
 export async function* mapConcurrent<Item, Result>(
   items: Items<Item>,
@@ -27,24 +34,42 @@ export async function* mapConcurrent<Item, Result>(
 ): AsyncGenerator<Result, void, undefined> {
   const { concurrency, signal, ordered = true } = options
   assert(concurrency >= 1, 'concurrency is at least one')
-  const running = new Map<number, Promise<readonly [number, Settled<Result>]>>()
+  const events = new Mailbox<Event<Item, Result>>()
+  const source = new Source<Item>(items, (event) => events.post(event))
+  const running = new Map<number, Promise<void>>()
+  /** Results that came before their turn; their calls still count as running. */
+  const early = new Map<number, Result>()
+  const onAbort = (): void => events.post({ kind: 'error', error: signal?.reason })
+  signal?.addEventListener('abort', onAbort, { once: true })
   let started = 0
+  let taken = 0
   try {
-    for await (const item of items) {
+    for (;;) {
       signal?.throwIfAborted()
-      const index = started++
-      running.set(
-        index,
-        settle(fn(item)).then((settled) => [index, settled] as const),
-      )
-      if (running.size >= concurrency) yield await takeOne(running, ordered)
-    }
-    while (running.size > 0) {
-      signal?.throwIfAborted()
-      yield await takeOne(running, ordered)
+      if (running.size + early.size < concurrency) source.ask()
+      if (running.size === 0 && source.isEnded) return
+      const event = await events.take()
+      if (event.kind === 'error') throw event.error
+      if (event.kind === 'end') {
+        source.isEnded = true
+      } else if (event.kind === 'item') {
+        source.isAsked = false
+        running.set(started, settle(started, fn(event.item), events))
+        started++
+      } else {
+        running.delete(event.index)
+        early.set(event.index, event.value)
+        for (const [index, value] of takeable(early, ordered ? taken : null)) {
+          early.delete(index)
+          taken++
+          yield value
+        }
+      }
     }
   } finally {
+    signal?.removeEventListener('abort', onAbort)
     for (const promise of running.values()) await promise
+    await source.close()
   }
 }
 
@@ -60,21 +85,90 @@ export async function forEachConcurrent<Item>(
   }
 }
 
-async function settle<Result>(promise: Promise<Result>): Promise<Settled<Result>> {
+/** Resolves always; how the call ended is posted. */
+async function settle<Item, Result>(
+  index: number,
+  promise: Promise<Result>,
+  events: Mailbox<Event<Item, Result>>,
+): Promise<void> {
   try {
-    return { value: await promise }
+    events.post({ kind: 'result', index, value: await promise })
   } catch (error) {
-    return { error }
+    events.post({ kind: 'error', error })
   }
 }
 
-async function takeOne<Result>(
-  running: Map<number, Promise<readonly [number, Settled<Result>]>>,
-  ordered: boolean,
-): Promise<Result> {
-  const candidates = [...running.values()]
-  const [index, settled] = await Promise.race(ordered ? candidates.slice(0, 1) : candidates)
-  running.delete(index)
-  if ('error' in settled) throw settled.error
-  return settled.value
+/** Results that may go out now: all, or those from `taken` on without a gap. */
+function takeable<Result>(early: Map<number, Result>, taken: number | null): [number, Result][] {
+  if (taken === null) return [...early]
+  const ready: [number, Result][] = []
+  for (let index = taken; early.has(index); index++) ready.push([index, early.get(index) as Result])
+  return ready
+}
+
+/** The items, one request at a time; the answer is posted. */
+class Source<Item> {
+  readonly #iterator: Iterator<Item> | AsyncIterator<Item>
+  readonly #post: (event: Event<Item, never>) => void
+  /** Set back by who takes the answer from the mailbox, not before: until then nothing is asked. */
+  isAsked = false
+  /** Set by who takes the end from the mailbox: before that, items may still lie there. */
+  isEnded = false
+  /** Whether the iterator itself is at work, or has nothing more to clean up. */
+  #state: 'idle' | 'busy' | 'over' = 'idle'
+
+  constructor(items: Items<Item>, post: (event: Event<Item, never>) => void) {
+    this.#iterator =
+      Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]()
+    this.#post = post
+  }
+
+  /** Asks for the next item, unless that was done or there is none. */
+  ask(): void {
+    if (this.isAsked || this.isEnded) return
+    this.isAsked = true
+    void this.#answer()
+  }
+
+  /** Lets the source clean up; one that is still busy with a request does so when that is over. */
+  async close(): Promise<void> {
+    if (this.#state === 'over') return
+    const closing = (async (): Promise<void> => {
+      await this.#iterator.return?.()
+    })()
+    if (this.#state === 'busy') closing.catch(() => {})
+    else await closing
+  }
+
+  async #answer(): Promise<void> {
+    this.#state = 'busy'
+    try {
+      const { done, value } = await this.#iterator.next()
+      this.#state = done === true ? 'over' : 'idle'
+      this.#post(done === true ? { kind: 'end' } : { kind: 'item', item: value })
+    } catch (error) {
+      this.#state = 'over'
+      this.#post({ kind: 'error', error })
+    }
+  }
+}
+
+/** Events in order for one who waits; unlike Promise.race it leaves nothing behind on what is slow. */
+class Mailbox<Item> {
+  readonly #items: Item[] = []
+  #wake: (() => void) | null = null
+
+  post(item: Item): void {
+    this.#items.push(item)
+    this.#wake?.()
+  }
+
+  async take(): Promise<Item> {
+    while (this.#items.length === 0) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
+    return this.#items.shift() as Item
+  }
 }
