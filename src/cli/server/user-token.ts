@@ -1,5 +1,6 @@
 /** `cairn user list-tokens|generate-token|delete-token`. Source: spec cli 9. */
 import { removeToken } from '../../config/access-removal.ts'
+import { splitAuthId } from '../../config/auth-id.ts'
 import { generateToken, listTokens } from '../../config/tokens.ts'
 import { type Command, command, flag, integer, optional, text } from '../command.ts'
 import type { CommandContext } from '../context.ts'
@@ -26,7 +27,11 @@ const listCommand = command({
   async run(values, context: CommandContext) {
     const { files } = await openAdministration(values, context)
     const { tokens } = await listTokens(files, values.userid)
-    context.output.rows(values['output-format'], tokens, {
+    const rows = tokens.map((token) => ({
+      ...token,
+      'token-name': splitAuthId(token.tokenid).token,
+    }))
+    context.output.rows(values['output-format'], rows, {
       columns: [
         { name: 'tokenid' },
         { name: 'enable', align: 'right', render: ({ enable }) => (enable === false ? '0' : '1') },
