@@ -16,6 +16,7 @@ import { setImmediate } from 'node:timers/promises'
 
 import { toHex } from '../base/hex.ts'
 import { errors } from './errors.ts'
+import { hasNativeGcm, nativeDecrypt, nativeEncrypt } from './native-gcm.ts'
 import { sha256WithSuffix } from './sha256.ts'
 
 export const KEY_SIZE = 32
@@ -30,7 +31,9 @@ const FINGERPRINT_INPUT = Buffer.from(
   '6ed0ef77471fff4d55c7a8fe4a9db62161407f134c725ddf30992d25ec45ed26',
   'hex',
 )
-/** Small pieces keep the output in the processor's cache; twice as fast as one call for 4 MiB. */
+/** Up to here encrypting takes less time (about 30 µs) than handing it to another thread. */
+const INLINE_SIZE_MAX = 64 << 10
+/** Without native calls: small pieces keep the output in the processor's cache; twice as fast as one call for 4 MiB. */
 const PIECE_SIZE = 64 << 10
 /** The main thread works on at most this much before others get their turn: about 0.5 ms. */
 const TURN_SIZE = 1 << 20
@@ -83,6 +86,9 @@ export class CryptConfig {
     plain: Uint8Array,
     iv: Uint8Array = randomBytes(IV_SIZE),
   ): Promise<Encrypted> {
+    if (plain.length > INLINE_SIZE_MAX && hasNativeGcm()) {
+      return { iv, tag: await nativeEncrypt(target, plain, { key: this.#key, iv }) }
+    }
     const cipher = createCipheriv(ALGORITHM, this.#key, iv, { authTagLength: TAG_SIZE })
     await pump(cipher, plain, target)
     cipher.final()
@@ -91,9 +97,14 @@ export class CryptConfig {
 
   /** The plain bytes of `data`, owned by the caller. Throws DECRYPT_FAILED, never gives unauthenticated bytes. */
   async decrypt(data: Uint8Array, { iv, tag }: Encrypted): Promise<Uint8Array> {
+    const plain = Buffer.allocUnsafe(data.length)
+    if (data.length > INLINE_SIZE_MAX && hasNativeGcm()) {
+      const isRight = await nativeDecrypt(plain, data, { key: this.#key, iv, tag })
+      if (!isRight) throw errors.DECRYPT_FAILED({})
+      return plain
+    }
     const decipher = createDecipheriv(ALGORITHM, this.#key, iv, { authTagLength: TAG_SIZE })
     decipher.setAuthTag(tag)
-    const plain = Buffer.allocUnsafe(data.length)
     await pump(decipher, data, plain)
     try {
       decipher.final()

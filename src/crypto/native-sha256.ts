@@ -1,60 +1,48 @@
-/**
- * SHA-256 by the OpenSSL inside Node, in libuv's pool and in place.
- *
- * Node's own asynchronous hashing copies what it is given on the main thread first: for a chunk of 4 MiB that costs
- * it 1 to 2 ms, nearly as much as hashing. These calls cost it 0.03 ms.
- */
-import { hasCode } from '../base/errors.ts'
-import { asyncSlots, nativeFunction } from '../base/fs/native.ts'
+/** SHA-256 by the OpenSSL inside Node, in libuv's pool. */
+import { hash } from 'node:crypto'
+
+import { nativeCall, nativeCallAsync } from '../base/fs/native.ts'
+import { canCall, keepAlive } from './native-call.ts'
 
 const INIT = 'int SHA256_Init(uint8_t *context)'
 const UPDATE = 'int SHA256_Update(uint8_t *context, const uint8_t *data, size_t size)'
 const FINAL = 'int SHA256_Final(uint8_t *digest, uint8_t *context)'
-/** SHA256_CTX has 112 bytes in every OpenSSL since 1.0; more would not hurt. */
+/** SHA256_CTX has 112 bytes in every OpenSSL since 1.0; more does not hurt. */
 const CONTEXT_SIZE = 256
 const DIGEST_SIZE = 32
 
 let available: boolean | null = null
 
-/** Whether this process can hash natively: Linux, koffi, and an OpenSSL that exports it. Tried once. */
+/** Whether this process can hash natively. */
 export function hasNativeSha256(): boolean {
-  available ??= canLoad()
+  available ??= canCall([INIT, UPDATE, FINAL], probe)
   return available
 }
 
 /** SHA-256 of `data` followed by `suffix`, 32 bytes; neither may change meanwhile. Only where `hasNativeSha256`. */
 export async function nativeSha256(data: Uint8Array, suffix?: Uint8Array): Promise<Uint8Array> {
   const context = Buffer.alloc(CONTEXT_SIZE)
-  check(nativeFunction(INIT)(context))
-  await update(context, data)
-  if (suffix !== undefined) check(nativeFunction(UPDATE)(context, suffix, suffix.length))
+  check(nativeCall(INIT, [context]))
+  check(await nativeCallAsync(UPDATE, [context, data, data.length]))
+  keepAlive(context, data)
+  if (suffix !== undefined) check(nativeCall(UPDATE, [context, suffix, suffix.length]))
+  return finish(context)
+}
+
+function finish(context: Uint8Array): Uint8Array {
   const digest = Buffer.alloc(DIGEST_SIZE)
-  check(nativeFunction(FINAL)(digest, context))
+  check(nativeCall(FINAL, [digest, context]))
   return digest
 }
 
-async function update(context: Uint8Array, data: Uint8Array): Promise<void> {
-  using _slot = await asyncSlots.acquire()
-  const { promise, resolve, reject } = Promise.withResolvers<void>()
-  nativeFunction(UPDATE).async(context, data, data.length, (error: unknown, result: unknown) => {
-    // `data` and `context` are named here, so that they live until the thread is done with them.
-    if (error !== null && error !== undefined) reject(error)
-    else if (result === 1 && data.length >= 0 && context.length > 0) resolve()
-    else reject(new Error('SHA256_Update failed'))
-  })
-  await promise
+function probe(): boolean {
+  const context = Buffer.alloc(CONTEXT_SIZE)
+  const data = Buffer.from('abc')
+  check(nativeCall(INIT, [context]))
+  check(nativeCall(UPDATE, [context, data, data.length]))
+  return hash('sha256', data, 'buffer').equals(finish(context))
 }
 
-function check(result: unknown): void {
+function check(result: number | null): void {
   if (result !== 1) throw new Error('OpenSSL cannot hash')
-}
-
-function canLoad(): boolean {
-  try {
-    for (const prototype of [INIT, UPDATE, FINAL]) nativeFunction(prototype)
-    return true
-  } catch (error) {
-    if (hasCode(error, 'NATIVE_UNSUPPORTED')) return false
-    throw error
-  }
 }

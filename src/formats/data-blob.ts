@@ -15,6 +15,7 @@ import { crc32 } from 'node:zlib'
 
 import { readU32le, writeU32le } from '../base/bytes.ts'
 import { type CryptConfig, IV_SIZE } from '../crypto/crypt-config.ts'
+import { crc32InPool } from './crc32.ts'
 import { errors } from './errors.ts'
 import { BLOB_KINDS, blobKindOf } from './magic.ts'
 import { compress, decompress, looksCompressible } from './zstd.ts'
@@ -90,6 +91,21 @@ export function sealBlobCrc(blob: Uint8Array): void {
   writeU32le(blob, CRC_OFFSET, crc32(blob.subarray(headerSize)))
 }
 
+/** As `checkBlobCrc`, computed in libuv's pool; `blob` must not change meanwhile. */
+export async function checkBlobCrcInPool(blob: Uint8Array): Promise<BlobInfo> {
+  const info = inspectBlob(blob)
+  if ((await crc32InPool(blob.subarray(info.headerSize))) !== info.crc) {
+    throw errors.BLOB_CRC_WRONG({})
+  }
+  return info
+}
+
+/** As `sealBlobCrc`, computed in libuv's pool; `blob` must not change meanwhile. */
+export async function sealBlobCrcInPool(blob: Uint8Array): Promise<void> {
+  const { headerSize } = inspectBlob(blob)
+  writeU32le(blob, CRC_OFFSET, await crc32InPool(blob.subarray(headerSize)))
+}
+
 /**
  * The plain data. It may be a view of `blob` (borrowed); `blob` must not change meanwhile.
  * Throws BLOB_KEY_MISSING, DECRYPT_FAILED, BLOB_DECOMPRESS_FAILED, BLOB_PLAIN_TOO_LARGE, or as `inspectBlob`.
@@ -99,7 +115,7 @@ export async function decodeBlob(
   options: DecodeOptions = {},
 ): Promise<Uint8Array> {
   const sizeMax = options.sizeMax ?? BLOB_PLAIN_SIZE_MAX
-  const info = options.checkCrc === true ? checkBlobCrc(blob) : inspectBlob(blob)
+  const info = options.checkCrc === true ? await checkBlobCrcInPool(blob) : inspectBlob(blob)
   let payload = blob.subarray(info.headerSize)
   if (info.encrypted) {
     const { crypt } = options
@@ -115,15 +131,12 @@ export async function decodeBlob(
 
 /** The blob of `plain` in one buffer, CRC included. Throws BLOB_DATA_TOO_LARGE. `plain` must not change meanwhile. */
 export async function encodeBlob(plain: Uint8Array, options: EncodeOptions): Promise<Uint8Array> {
-  const parts = await encodeBlobParts(plain, options)
-  const { header, payload } = parts
-  if (
-    payload.buffer === header.buffer &&
-    payload.byteOffset === header.byteOffset + header.length
-  ) {
-    return new Uint8Array(header.buffer, header.byteOffset, header.length + payload.length)
-  }
-  const blob = Buffer.allocUnsafe(header.length + payload.length)
+  const { header, payload } = await encodeBlobParts(plain, options)
+  const isJoined =
+    payload.buffer === header.buffer && payload.byteOffset === header.byteOffset + header.length
+  const size = header.length + payload.length
+  if (isJoined) return Buffer.from(header.buffer, header.byteOffset, size)
+  const blob = Buffer.allocUnsafe(size)
   blob.set(header)
   blob.set(payload, header.length)
   return blob
@@ -131,45 +144,47 @@ export async function encodeBlob(plain: Uint8Array, options: EncodeOptions): Pro
 
 /**
  * As `encodeBlob`, without the copy that joins them: the payload may be `plain` itself.
- * Encrypted parts lie side by side in one buffer already.
+ * Compressed or encrypted parts lie side by side in one buffer already.
  */
 export async function encodeBlobParts(
   plain: Uint8Array,
   options: EncodeOptions,
 ): Promise<BlobParts> {
   if (plain.length > BLOB_PLAIN_SIZE_MAX) throw errors.BLOB_DATA_TOO_LARGE({ size: plain.length })
-  const { crypt } = options
-  const compressed = options.compress ? await compressIfSmaller(plain) : null
-  const content = compressed ?? plain
-  const isCompressed = compressed !== null
-  if (crypt === undefined || crypt === null) {
-    const header = new Uint8Array(BLOB_HEADER_SIZE)
-    writeHeader(header, { encrypted: false, compressed: isCompressed, payload: content })
-    return { header, payload: content }
+  const crypt = options.crypt ?? null
+  const headroom = crypt === null ? BLOB_HEADER_SIZE : 0
+  const compressed =
+    options.compress && looksCompressible(plain) ? await compress(plain, { headroom }) : null
+  const kind = { encrypted: crypt !== null, compressed: compressed !== null }
+  if (crypt !== null) {
+    return await seal(await encryptParts(compressed ?? plain, crypt), kind)
   }
+  if (compressed === null) {
+    return await seal({ header: new Uint8Array(BLOB_HEADER_SIZE), payload: plain }, kind)
+  }
+  const header = compressed.subarray(0, BLOB_HEADER_SIZE)
+  return await seal({ header, payload: compressed.subarray(BLOB_HEADER_SIZE) }, kind)
+}
+
+async function encryptParts(content: Uint8Array, crypt: CryptConfig): Promise<BlobParts> {
   const blob = Buffer.allocUnsafe(ENCRYPTED_BLOB_HEADER_SIZE + content.length)
   const header = blob.subarray(0, ENCRYPTED_BLOB_HEADER_SIZE)
   const payload = blob.subarray(ENCRYPTED_BLOB_HEADER_SIZE)
   const { iv, tag } = await crypt.encryptInto(payload, content)
   header.set(iv, IV_OFFSET)
   header.set(tag, TAG_OFFSET)
-  writeHeader(header, { encrypted: true, compressed: isCompressed, payload })
   return { header, payload }
 }
 
-async function compressIfSmaller(plain: Uint8Array): Promise<Uint8Array | null> {
-  if (!looksCompressible(plain)) return null
-  const compressed = await compress(plain)
-  return compressed.length < plain.length ? compressed : null
-}
-
-function writeHeader(
-  header: Uint8Array,
-  blob: { encrypted: boolean; compressed: boolean; payload: Uint8Array },
-): void {
+/** Completes the header: magic and CRC. */
+async function seal(
+  parts: BlobParts,
+  is: { readonly encrypted: boolean; readonly compressed: boolean },
+): Promise<BlobParts> {
   for (const kind of BLOB_KINDS) {
-    const isIt = kind.encrypted === blob.encrypted && kind.compressed === blob.compressed
-    if (isIt) header.set(kind.magic)
+    const isIt = kind.encrypted === is.encrypted && kind.compressed === is.compressed
+    if (isIt) parts.header.set(kind.magic)
   }
-  writeU32le(header, CRC_OFFSET, crc32(blob.payload))
+  writeU32le(parts.header, CRC_OFFSET, await crc32InPool(parts.payload))
+  return parts
 }

@@ -3,12 +3,15 @@ import { promisify } from 'node:util'
 import { constants, zstdCompress, zstdCompressSync, zstdDecompress } from 'node:zlib'
 
 import { errors } from './errors.ts'
+import { hasNativeZstd, nativeCompress, nativeDecompress } from './native-zstd.ts'
 
 const compressAsync = promisify(zstdCompress)
 const decompressAsync = promisify(zstdDecompress)
 
 const LEVEL_1 = { [constants.ZSTD_c_compressionLevel]: 1 }
 const FRAME_MAGIC = Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd)
+/** Below this, Node's own calls cost as little. */
+const NATIVE_SIZE_MIN = 16 << 10
 /** Output piece for frames that do not say how long they are. */
 const UNKNOWN_PIECE_SIZE = 1 << 20
 
@@ -19,11 +22,37 @@ const SAMPLE_SIZE = 2 << 10
 /** Compress if the sample shrinks at least to this part; a chunk that is a quarter text gives about 0.93. */
 const SAMPLE_RATIO_MAX = 0.97
 
-/** One frame of level 1 with content size, computed in libuv's pool; it may be longer than `plain`. */
-export async function compress(plain: Uint8Array): Promise<Uint8Array> {
+/**
+ * One frame of level 1 with content size, computed in libuv's pool, behind `headroom` bytes that are left to the
+ * caller; null if it would not be shorter than `plain`.
+ */
+export async function compress(
+  plain: Uint8Array,
+  { headroom }: { readonly headroom: number },
+): Promise<Uint8Array | null> {
+  if (plain.length > NATIVE_SIZE_MIN && hasNativeZstd()) {
+    const target = Buffer.allocUnsafe(headroom + plain.length - 1)
+    const size = await nativeCompress(target.subarray(headroom), plain)
+    return size === null ? null : trimmed(target, headroom + size)
+  }
+  const frame = await compressByNode(plain)
+  if (frame.length >= plain.length) return null
+  const target = Buffer.allocUnsafe(headroom + frame.length)
+  target.set(frame, headroom)
+  return target
+}
+
+/** The way without native calls; the frame may be longer than `plain`. */
+export async function compressByNode(plain: Uint8Array): Promise<Uint8Array> {
   // One output piece for the worst case: each further piece costs a trip through the event loop.
   const chunkSize = plain.length + (plain.length >>> 8) + 1024
   return await compressAsync(plain, { params: LEVEL_1, pledgedSrcSize: plain.length, chunkSize })
+}
+
+// What stays of a large buffer for long (in a cache) should not hold on to all of it.
+function trimmed(bytes: Buffer, size: number): Uint8Array {
+  const used = bytes.subarray(0, size)
+  return size * 2 > bytes.length ? used : Buffer.from(used)
 }
 
 /**
@@ -55,6 +84,19 @@ export async function decompress(
   }
   const size = contentSizeOf(data)
   if (size !== null && size > sizeMax) throw errors.BLOB_PLAIN_TOO_LARGE({ sizeMax })
+  if (size !== null && size > NATIVE_SIZE_MIN && hasNativeZstd()) {
+    const plain = Buffer.allocUnsafe(size)
+    // Damaged frames go on to Node, for the text of the error; several in a row too, because only it can grow.
+    if ((await nativeDecompress(plain, data)) === size) return plain
+  }
+  return await decompressByNode(data, { size, sizeMax })
+}
+
+/** The way without native calls; `size` is what the frame states, or null. */
+export async function decompressByNode(
+  data: Uint8Array,
+  { size, sizeMax }: { readonly size: number | null; readonly sizeMax: number },
+): Promise<Uint8Array> {
   // A little more than needed: with exactly the size, another piece would be allocated to see the end.
   const chunkSize = size === null ? Math.min(UNKNOWN_PIECE_SIZE, sizeMax + 64) : size + 64
   let plain: Uint8Array
