@@ -70,13 +70,19 @@ suite('ProcessLock inside the process', { skip: withoutNative }, () => {
     assert.equal(readdirSync('/proc/self/fd').length, before)
   })
 
-  test('a release after the last close does nothing', async () => {
+  test('a hold outlives the last close, and whoever opens meanwhile shares its lock', async () => {
     const path = join(await makeTemporaryFolder(null), '.lock')
     const lock = await ProcessLock.open(nodeFileSystem, path)
-    const guard = lock.tryShared()
+    const guard = lock.tryExclusive()
     await lock.close()
+    const again = await ProcessLock.open(nodeFileSystem, path)
+    assert.equal(again, lock)
+    assert.equal(again.isExclusive, true)
+    await again.close()
     guard.release()
-    assert.equal(lock.sharedCount, 0)
+    const fresh = await ProcessLock.open(nodeFileSystem, path)
+    assert.notEqual(fresh, lock)
+    await fresh.close()
   })
 })
 
@@ -157,6 +163,16 @@ suite("ProcessLock and another process's F_SETLK", { skip: withoutForeign }, () 
       shared.release()
       assert.equal(await foreignCanLock(path, 'exclusive'), true)
     })
+  })
+
+  test('a hold excludes others after the last close, until it is released', async () => {
+    const path = join(await makeTemporaryFolder(null), '.lock')
+    const lock = await ProcessLock.open(nodeFileSystem, path)
+    const guard = lock.tryShared()
+    await lock.close()
+    assert.equal(await foreignCanLock(path, 'exclusive'), false)
+    guard.release()
+    assert.equal(await foreignCanLock(path, 'exclusive'), true)
   })
 
   test('opening and closing the file elsewhere in the process does not lose the lock', async () => {

@@ -100,13 +100,11 @@ export class ProcessLock {
     return makeGuard(() => this.#releaseExclusive())
   }
 
-  /** Gives one open back; after the last one the file is closed, and holds still out end with it. */
+  /** Gives one open back; after the last one the file is closed as soon as no hold is out. */
   async close(): Promise<void> {
     if (this.#openCount === 0) return
     this.#openCount--
-    if (this.#openCount > 0) return
-    locks.delete(this.#identity)
-    await this.#handle.close()
+    if (this.#isUnused()) await this.#closeFile()
   }
 
   #lock(mode: 'shared' | 'exclusive'): void {
@@ -127,8 +125,18 @@ export class ProcessLock {
   }
 
   #unlock(): void {
-    // After the last close the description is gone, and the lock with it.
-    if (this.#openCount > 0) this.#handle.tryLock('record', 'unlock')
+    this.#handle.tryLock('record', 'unlock')
+    // Nothing is left to say about a file that was only locked.
+    if (this.#isUnused()) this.#closeFile().catch(() => {})
+  }
+
+  #isUnused(): boolean {
+    return this.#openCount === 0 && this.#shared.size === 0 && !this.#isExclusive
+  }
+
+  async #closeFile(): Promise<void> {
+    locks.delete(this.#identity)
+    await this.#handle.close()
   }
 }
 
