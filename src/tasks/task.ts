@@ -1,5 +1,5 @@
 /** One running task: its log is the `Progress` that the work is given. Source: rest-api.md 6.5. */
-import { errorChain } from '../base/errors.ts'
+import { isSystemError, toError } from '../base/errors.ts'
 import type { Progress } from '../base/progress.ts'
 import { formatTaskEndLine, type TaskStatus } from '../formats/task-status.ts'
 import type { Upid } from '../formats/upid.ts'
@@ -84,10 +84,20 @@ export class RunningTask implements Task {
       const count = this.#warningCount
       status = count === 0 ? { kind: 'ok' } : { kind: 'warning', count }
     } catch (error) {
-      status = { kind: 'error', message: errorChain(error) }
+      status = { kind: 'error', message: failureText(error) }
     }
     const endTime = await this.#log.close(formatTaskEndLine(status))
     this.#end = { endTime, status }
     return { upid: this.upid, status, endTime }
   }
+}
+
+/** What failed and why, outermost first; a system error that a message above it tells already is left out. */
+export function failureText(thrown: unknown): string {
+  let text = toError(thrown).message
+  for (let cause = toError(thrown).cause; cause !== undefined; cause = toError(cause).cause) {
+    const isTold = isSystemError(cause) && text.includes(cause.code ?? '')
+    if (!isTold) text += `: ${toError(cause).message}`
+  }
+  return text
 }

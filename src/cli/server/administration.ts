@@ -3,14 +3,13 @@
  * They work on the files of a running server directly, under the same locks. Source: spec cli 9.
  */
 import { hostname } from 'node:os'
-import { errorChain } from '../../base/errors.ts'
 import type { FileSystem } from '../../base/fs/file-system.ts'
 import { nodeFileSystem } from '../../base/fs/node-file-system.ts'
 import type { Progress } from '../../base/progress.ts'
 import { SUPERUSER } from '../../config/auth-id.ts'
 import { ConfigFiles } from '../../config/config-files.ts'
 import { ensurePlaces, type PlaceOptions, type Paths, resolvePaths } from '../../config/paths.ts'
-import { formatTaskEndLine } from '../../formats/task-status.ts'
+import { formatTaskEndLine, formatTaskStatus } from '../../formats/task-status.ts'
 import { TaskRegistry } from '../../tasks/task-registry.ts'
 import { choice, optional, text } from '../command.ts'
 import type { CommandContext } from '../context.ts'
@@ -96,7 +95,6 @@ export async function runTask(
   const print = (line: string): void => {
     if (task.isSilent !== true) output.line(line)
   }
-  let failure: unknown = null
   const { done, upid } = await tasks.start(
     { type: task.type, id: task.id, authId: SUPERUSER },
     async (running) => {
@@ -113,14 +111,11 @@ export async function runTask(
           print(`WARN: ${line}`)
         },
       }
-      await work(progress).catch((error: unknown) => {
-        failure = error
-        throw error
-      })
+      await work(progress)
     },
   )
   const { status } = await done
   print(formatTaskEndLine(status))
   if (status.kind !== 'error') return
-  throw errors.TASK_FAILED({ upid, status: errorChain(failure) })
+  throw errors.TASK_FAILED({ upid, status: formatTaskStatus(status) })
 }

@@ -12,7 +12,6 @@ import {
 } from '../../config/first-start.ts'
 import { findUser } from '../../config/users.ts'
 import { createDatastore } from '../../datastore/create.ts'
-import { startServer } from '../../server/server.ts'
 import { command, integer, text, withDefault } from '../command.ts'
 import type { CommandContext } from '../context.ts'
 import { type Administration, openAdministration, placeParameters } from './administration.ts'
@@ -42,6 +41,8 @@ export const serveCommand = command({
     const administration = await openAdministration(values, context)
     const { fs, paths, files } = administration
     const first = await setUp(administration, context)
+    // Loaded here, so that the other commands start without the whole server.
+    const { startServer } = await import('../../server/server.ts')
     const server = await startServer({
       fs,
       clock,

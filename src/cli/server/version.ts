@@ -1,5 +1,4 @@
 /** `cairn version`. */
-import { SERVER_VERSION } from '../../server/compose.ts'
 import { command } from '../command.ts'
 import type { CommandContext } from '../context.ts'
 import { CLIENT_VERSION } from '../version.ts'
@@ -10,6 +9,7 @@ export const versionCommand = command({
   summary: 'Shows the version of Cairn and the one that it answers as.',
   parameters: { 'output-format': outputFormat },
   async run(values, { output }: CommandContext) {
+    const { SERVER_VERSION } = await import('../../server/compose.ts')
     const own = `${CLIENT_VERSION.version}.${CLIENT_VERSION.release}`
     const answersAs = `${SERVER_VERSION.version}.${SERVER_VERSION.release}`
     output.result(values['output-format'], { version: own, 'answers-as': answersAs }, () =>
