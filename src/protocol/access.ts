@@ -166,3 +166,18 @@ export const RealmListShape = Type.Array(
     default: Type.Optional(Type.Boolean()),
   }),
 )
+
+export const FactorParameters = closed({ userid: UseridText, id: Type.String() })
+export const FactorShape = Type.Object({
+  id: Type.String(),
+  type: Type.String(),
+  created: Type.Integer(),
+  description: Type.Optional(Type.String()),
+  enable: Type.Optional(Type.Boolean()),
+})
+export const FactorsOfUserShape = Type.Object({
+  userid: Type.String(),
+  entries: Type.Array(FactorShape),
+  'totp-locked': Type.Optional(Type.Boolean()),
+  'tfa-locked-until': Type.Optional(Type.Integer()),
+})

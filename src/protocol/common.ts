@@ -18,7 +18,6 @@ export const BackupTime = Type.Integer({ minimum: 1 })
 export const Namespace = Type.String({
   maxLength: 256,
   pattern: NAMESPACE_PATTERN,
-  format: 'namespace',
 })
 export const MaxDepth = Type.Integer({ minimum: 0, maximum: 7 })
 export const UseridText = Type.String({ minLength: 3, maxLength: 64, pattern: USERID_PATTERN })

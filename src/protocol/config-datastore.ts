@@ -3,15 +3,16 @@ import Type from 'typebox'
 import { Comment, ConfigDigest, closed, KeepCount, StoreName, UseridText } from './common.ts'
 
 const Text = Type.Optional(Type.String())
+const Schedule = Type.Optional(Type.String({ format: 'calendar-event' }))
 const Flag = Type.Optional(Type.Boolean())
 const Keep = Type.Optional(KeepCount)
 
 /** Members that can be set at creation and later. */
 const options = {
   comment: Type.Optional(Comment),
-  'counter-reset-schedule': Text,
+  'counter-reset-schedule': Schedule,
   'gc-on-unmount': Flag,
-  'gc-schedule': Text,
+  'gc-schedule': Schedule,
   'keep-daily': Keep,
   'keep-hourly': Keep,
   'keep-last': Keep,
@@ -25,7 +26,7 @@ const options = {
   'notification-thresholds': Text,
   notify: Text,
   'notify-user': Type.Optional(UseridText),
-  'prune-schedule': Text,
+  'prune-schedule': Schedule,
   tuning: Text,
   'verify-new': Flag,
 }

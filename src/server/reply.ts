@@ -55,7 +55,9 @@ export class RawReply {
 /** The answer to a handler's `result` in `format`. */
 export async function successReply(format: OutputFormat, result: unknown): Promise<WireReply> {
   if (result instanceof RawReply) {
-    return { status: 200, headers: result.headers, body: result.body, compressible: true }
+    const { headers, body } = result
+    const primed = body instanceof Uint8Array ? body : await primeStream(body)
+    return { status: 200, headers, body: primed, compressible: true }
   }
   if (result instanceof IncrementalList) return await incrementalReply(format, result)
   const { data, attributes } =
@@ -67,6 +69,24 @@ export async function successReply(format: OutputFormat, result: unknown): Promi
     headers: { 'content-type': JSON_CONTENT_TYPE },
     body: jsonBytes(whole),
     compressible: true,
+  }
+}
+
+/** Reads the first piece before the status goes out: most failures show there. */
+async function primeStream(body: AsyncIterable<Uint8Array>): Promise<AsyncIterable<Uint8Array>> {
+  const iterator = body[Symbol.asyncIterator]()
+  const first = await iterator.next()
+  return resumeStream(iterator, first)
+}
+
+async function* resumeStream(
+  iterator: AsyncIterator<Uint8Array>,
+  first: IteratorResult<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  try {
+    for (let next = first; next.done !== true; next = await iterator.next()) yield next.value
+  } finally {
+    await iterator.return?.()
   }
 }
 

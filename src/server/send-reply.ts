@@ -5,6 +5,9 @@ import { createDeflate, deflate } from 'node:zlib'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { acceptsDeflate, type WireReply } from './reply.ts'
 
+/** Stands where Fastify would put a type of its own. */
+const NO_CONTENT_TYPE = 'x-none/none'
+
 const deflateBytes = promisify(deflate)
 
 /**
@@ -16,7 +19,7 @@ export async function sendReply(
   reply: FastifyReply,
   wire: WireReply,
 ): Promise<FastifyReply> {
-  reply.code(wire.status).headers({ 'content-type': '', ...wire.headers })
+  reply.code(wire.status).headers({ 'content-type': NO_CONTENT_TYPE, ...wire.headers })
   if (wire.compressible && acceptsDeflate(request.headers['accept-encoding'])) {
     reply.header('content-encoding', 'deflate')
     return reply.send(await deflated(wire.body))
@@ -30,7 +33,7 @@ export async function dropEmptyContentType(
   _request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<void> {
-  if (reply.getHeader('content-type') === '') reply.removeHeader('content-type')
+  if (reply.getHeader('content-type') === NO_CONTENT_TYPE) reply.removeHeader('content-type')
 }
 
 /** A stream in either case: stock sends deflated answers without a length. */

@@ -57,8 +57,21 @@ const KEYS = [
   'name',
 ]
 
-/** What differs, or null. `folder` stands for the recorded folder in our texts. */
-export function difference(record: RestRecord, answer: Answer, folder: string): string | null {
+/** `exact`: the lists hold the same; `part`: ours is a part; `shape`: only members and types. */
+export type ListRule = 'exact' | 'part' | 'shape'
+
+export interface Comparison {
+  /** Stands for the recorded folder in our texts. */
+  readonly folder: string
+  readonly lists: ListRule
+}
+
+/** What differs, or null. */
+export function difference(
+  record: RestRecord,
+  answer: Answer,
+  comparison: Comparison,
+): string | null {
   const { response, request } = record
   if (answer.status !== response.status) {
     return `status ${answer.status}, not ${response.status}: ${answer.body.toString().slice(0, 200)}`
@@ -68,7 +81,7 @@ export function difference(record: RestRecord, answer: Answer, folder: string): 
     if (problem !== null) return problem
   }
   if (request.method === 'HEAD') return null
-  return bodyDifference(record, answer, folder)
+  return bodyDifference(record, answer, comparison)
 }
 
 function headerDifference(name: string, record: RestRecord, answer: Answer): string | null {
@@ -80,7 +93,11 @@ function headerDifference(name: string, record: RestRecord, answer: Answer): str
   return comparable(text) === comparable(wanted) ? null : `${name} is ${text}, not ${wanted}`
 }
 
-function bodyDifference(record: RestRecord, answer: Answer, folder: string): string | null {
+function bodyDifference(
+  record: RestRecord,
+  answer: Answer,
+  { folder, lists }: Comparison,
+): string | null {
   const wanted = record.response.body
   const got = answer.body.toString().replaceAll(folder, RECORDED_FOLDER)
   if (wanted === null) return got === '' ? null : `body '${got}', not empty`
@@ -91,7 +108,8 @@ function bodyDifference(record: RestRecord, answer: Answer, folder: string): str
   }
   if (wanted.json !== undefined) {
     try {
-      return jsonDifference('', wanted.json, JSON.parse(got) as Json, record.left_out !== undefined)
+      const rule = record.left_out !== undefined && lists === 'exact' ? 'more' : lists
+      return jsonDifference('', wanted.json, JSON.parse(got) as Json, rule)
     } catch (error) {
       return `no JSON (${String(error)}): ${got.slice(0, 200)}`
     }
@@ -102,56 +120,89 @@ function bodyDifference(record: RestRecord, answer: Answer, folder: string): str
   return digest === wanted.sha256 ? null : `${answer.body.length} other bytes, not ${wanted.length}`
 }
 
-function jsonDifference(at: string, wanted: Json, got: Json, leftOut: boolean): string | null {
+/** `more`: others' items were taken out of the recording, so ours may be more. */
+type Rule = ListRule | 'more'
+
+function jsonDifference(at: string, wanted: Json, got: Json, rule: Rule): string | null {
   const member = at.slice(at.lastIndexOf('.') + 1)
   if (typeOf(wanted) !== typeOf(got)) return `${at}: ${show(got)}, not ${show(wanted)}`
-  if (VARYING.has(member) || isUpid(wanted))
-    return isUpid(wanted) && !isUpid(got) ? `${at}: no UPID` : null
-  if (Array.isArray(wanted) && Array.isArray(got)) {
-    return listDifference(at, wanted as readonly Json[], got as readonly Json[], leftOut)
-  }
+  if (isUpid(wanted)) return isUpid(got) ? null : `${at}: no UPID`
+  if (VARYING.has(member)) return null
+  if (isList(wanted) && isList(got)) return listDifference(at, wanted, got, rule)
   if (typeof wanted === 'object' && wanted !== null) {
-    const expected = wanted as Readonly<Record<string, Json>>
-    const actual = got as Readonly<Record<string, Json>>
-    const names = new Set([...Object.keys(expected), ...Object.keys(actual)])
-    for (const name of names) {
-      const [left, right] = [expected[name], actual[name]]
-      if (left === undefined || right === undefined) {
-        return `${at}.${name}: ${show(right)}, not ${show(left)}`
-      }
-      const problem = jsonDifference(`${at}.${name}`, left, right, leftOut)
-      if (problem !== null) return problem
-    }
-    return null
+    return objectDifference(at, wanted as JsonObject, got as JsonObject, rule)
   }
-  return wanted === got ? null : `${at}: ${show(got)}, not ${show(wanted)}`
+  return wanted === got || rule === 'shape' ? null : `${at}: ${show(got)}, not ${show(wanted)}`
+}
+
+type JsonObject = Readonly<Record<string, Json>>
+
+function objectDifference(
+  at: string,
+  wanted: JsonObject,
+  got: JsonObject,
+  rule: Rule,
+): string | null {
+  for (const name of new Set([...Object.keys(wanted), ...Object.keys(got)])) {
+    const [left, right] = [wanted[name], got[name]]
+    if (left === undefined || right === undefined) {
+      return `${at}.${name}: ${show(right)}, not ${show(left)}`
+    }
+    const problem = jsonDifference(`${at}.${name}`, left, right, rule)
+    if (problem !== null) return problem
+  }
+  return null
 }
 
 function listDifference(
   at: string,
   wanted: readonly Json[],
   got: readonly Json[],
-  leftOut: boolean,
+  rule: Rule,
 ): string | null {
-  const left = [...wanted].sort(compareItems)
-  const right = [...got].sort(compareItems)
-  if (left.length !== right.length && !leftOut) {
-    return `${at}: ${right.length} items, not ${left.length}: ${show(right.map(keyOf))} and ${show(left.map(keyOf))}`
+  if (rule === 'shape') return shapeDifference(at, wanted, got)
+  if (rule === 'exact' && wanted.length !== got.length) {
+    return `${at}: ${got.length} items, not ${wanted.length}: ${show(got)} and ${show(wanted)}`
   }
-  for (const [index, item] of left.entries()) {
-    const other = leftOut
-      ? right.find((candidate) => keyOf(candidate) === keyOf(item))
-      : right[index]
-    if (other === undefined) return `${at}: ${keyOf(item)} is missing`
-    const problem = jsonDifference(`${at}[]`, item, other, leftOut)
+  const [asked, others] = rule === 'part' ? [got, wanted] : [wanted, got]
+  for (const item of asked) {
+    const other = others.find((candidate) => keyOf(candidate) === keyOf(item))
+    if (other === undefined) return `${at}: ${show(item)} is on one side only`
+    const [left, right] = rule === 'part' ? [other, item] : [item, other]
+    const problem = jsonDifference(`${at}[]`, left, right, rule)
     if (problem !== null) return problem
   }
   return null
 }
 
-function compareItems(a: Json, b: Json): number {
-  const [left, right] = [keyOf(a), keyOf(b)]
-  return left < right ? -1 : Number(left > right)
+/** Every member of ours is one of theirs with that type; what all of theirs have, all of ours have. */
+function shapeDifference(at: string, wanted: readonly Json[], got: readonly Json[]): string | null {
+  const types = new Map<string, Set<string>>()
+  for (const item of wanted as readonly JsonObject[]) {
+    for (const [name, value] of Object.entries(item)) {
+      types.set(name, (types.get(name) ?? new Set()).add(typeOf(value)))
+    }
+  }
+  const always = [...types.keys()].filter((name) =>
+    wanted.every((item) => name in (item as object)),
+  )
+  for (const item of wanted.length === 0 ? [] : (got as readonly JsonObject[])) {
+    const missing = always.find((name) => !(name in item))
+    // A list of running tasks only, or of finished ones only, has other members.
+    const isState = missing === 'endtime' || missing === 'status'
+    if (missing !== undefined && !isState) return `${at}[].${missing} is missing`
+    for (const [name, value] of Object.entries(item)) {
+      const known = types.get(name)?.has(typeOf(value)) ?? STATE_MEMBERS.has(name)
+      if (!known && name !== 'worker_id') return `${at}[].${name}: ${show(value)} is unknown`
+    }
+  }
+  return null
+}
+
+const STATE_MEMBERS = new Set(['endtime', 'status'])
+
+function isList(value: Json): value is readonly Json[] {
+  return Array.isArray(value)
 }
 
 function keyOf(item: Json): string {

@@ -4,6 +4,7 @@ import type { Route } from '../route.ts'
 import { aclRoutes } from './access/acl.ts'
 import { passwordRoutes } from './access/password.ts'
 import { realmRoutes } from './access/realms.ts'
+import { secondFactorRoutes } from './access/second-factors.ts'
 import { ticketRoutes } from './access/ticket.ts'
 import { tokenRoutes } from './access/tokens.ts'
 import { userRoutes } from './access/users.ts'
@@ -35,6 +36,7 @@ const SERVED: readonly Route[] = [
   ...aclRoutes,
   ...realmRoutes,
   ...passwordRoutes,
+  ...secondFactorRoutes,
   ...listRoutes,
   ...statusRoutes,
   ...namespaceRoutes,

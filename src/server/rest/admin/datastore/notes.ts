@@ -1,7 +1,11 @@
 /** `notes` of a snapshot and `group-notes` (rest-api §4.3). */
 import Type from 'typebox'
+import { hasCode } from '../../../../base/errors.ts'
+import type { Datastore } from '../../../../datastore/datastore.ts'
 import { readGroupNotes, setGroupNotes } from '../../../../datastore/groups.ts'
 import { readSnapshotNotes, setSnapshotNotes } from '../../../../datastore/manifest-store.ts'
+import type { SnapshotRef } from '../../../../formats/names.ts'
+import type { NamespacePath } from '../../../../formats/namespace.ts'
 import { Nothing } from '../../../../protocol/common.ts'
 import {
   GroupNotesParameters,
@@ -10,6 +14,7 @@ import {
   SnapshotParameters,
 } from '../../../../protocol/datastore.ts'
 import { AUTHENTICATED } from '../../../../protocol/endpoint.ts'
+import { refused } from '../../../errors.ts'
 import { type Route, route } from '../../../route.ts'
 import { openOwned, permit } from './access.ts'
 import { groupOf, snapshotOf } from './refs.ts'
@@ -44,7 +49,7 @@ export const noteRoutes: readonly Route[] = [
       const place = await permit(call, parameters, CHANGE)
       const ref = snapshotOf(parameters)
       const datastore = await openOwned(call, place, { group: ref, operation: 'write' })
-      await setSnapshotNotes(datastore, place.ns, ref, parameters.notes)
+      await storeNotes(datastore, { ns: place.ns, ref, notes: parameters.notes })
     },
   }),
   route({
@@ -76,3 +81,16 @@ export const noteRoutes: readonly Route[] = [
     },
   }),
 ]
+
+/** Stock says here, and only here, what it was about to do. */
+async function storeNotes(
+  datastore: Datastore,
+  target: { readonly ns: NamespacePath; readonly ref: SnapshotRef; readonly notes: string },
+): Promise<void> {
+  try {
+    await setSnapshotNotes(datastore, target.ns, target.ref, target.notes)
+  } catch (error) {
+    if (!hasCode(error, 'BLOB_LOAD_FAILED')) throw error
+    throw refused(`unable to update manifest blob - ${error.message}`)
+  }
+}
