@@ -1,11 +1,12 @@
 /** Key files: an encryption key, protected by a passphrase or not, as JSON (formats.md 7). */
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 
 import { type Clock, unixSeconds } from '../base/time/clock.ts'
 import { formatLogStamp } from '../base/time/format.ts'
-import { CryptConfig, IV_SIZE, KEY_SIZE, TAG_SIZE } from './crypt-config.ts'
+import { CryptConfig } from './crypt-config.ts'
 import { errors } from './errors.ts'
 import { formatFingerprint, formatShortFingerprint, parseFingerprint } from './fingerprint.ts'
+import { decryptGcm, encryptGcm, IV_SIZE, KEY_SIZE, TAG_SIZE } from './gcm.ts'
 import {
   deriveKey,
   kdfFromJson,
@@ -126,7 +127,7 @@ export async function protectKey(
     options.kdf === 'scrypt'
       ? { kind: 'scrypt', ...SCRYPT_DEFAULTS, salt }
       : { kind: 'pbkdf2', iterations: PBKDF2_DEFAULT_ITERATIONS, salt }
-  const data = encryptKey(key, await deriveKey(passphrase, kdf))
+  const data = await encryptKey(key, await deriveKey(passphrase, kdf))
   return { ...common, kdf, data }
 }
 
@@ -176,23 +177,20 @@ async function decryptKey(
     throw errors.KEY_SIZE_WRONG({ size: data.length - IV_SIZE - TAG_SIZE })
   }
   const derived = await deriveKey(passphrase, kdf)
-  const decipher = createDecipheriv('aes-256-gcm', derived, data.subarray(0, IV_SIZE), {
-    authTagLength: TAG_SIZE,
-  })
-  decipher.setAuthTag(data.subarray(IV_SIZE, IV_SIZE + TAG_SIZE))
+  const iv = data.subarray(0, IV_SIZE)
+  const tag = data.subarray(IV_SIZE, IV_SIZE + TAG_SIZE)
   try {
-    const start = decipher.update(data.subarray(IV_SIZE + TAG_SIZE))
-    return Buffer.concat([start, decipher.final()])
+    return await decryptGcm(data.subarray(IV_SIZE + TAG_SIZE), { key: derived, iv, tag })
   } catch (cause) {
     throw errors.KEY_DECRYPT_FAILED({ hint: config.hint }, { cause })
   }
 }
 
-function encryptKey(key: Uint8Array, derived: Uint8Array): Uint8Array {
+async function encryptKey(key: Uint8Array, derived: Uint8Array): Promise<Uint8Array> {
   const iv = randomBytes(IV_SIZE)
-  const cipher = createCipheriv('aes-256-gcm', derived, iv, { authTagLength: TAG_SIZE })
-  const encrypted = Buffer.concat([cipher.update(key), cipher.final()])
-  return Buffer.concat([iv, cipher.getAuthTag(), encrypted])
+  const encrypted = new Uint8Array(key.length)
+  const tag = await encryptGcm(encrypted, key, { key: derived, iv })
+  return Buffer.concat([iv, tag, encrypted])
 }
 
 function checkHint(hint: string, kdf: KdfName): void {

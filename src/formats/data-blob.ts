@@ -14,7 +14,8 @@
 import { crc32 } from 'node:zlib'
 
 import { readU32le, writeU32le } from '../base/bytes.ts'
-import { type CryptConfig, IV_SIZE } from '../crypto/crypt-config.ts'
+import type { CryptConfig } from '../crypto/crypt-config.ts'
+import { IV_SIZE } from '../crypto/gcm.ts'
 import { crc32InPool } from './crc32.ts'
 import { errors } from './errors.ts'
 import { BLOB_KINDS, blobKindOf } from './magic.ts'

@@ -9,11 +9,14 @@ const compressAsync = promisify(zstdCompress)
 const decompressAsync = promisify(zstdDecompress)
 
 const LEVEL_1 = { [constants.ZSTD_c_compressionLevel]: 1 }
+/** The text of the library for what is no frame. */
+const UNKNOWN_FRAME = 'Unknown frame descriptor'
 const FRAME_MAGIC = Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd)
 /** Below this, Node's own calls cost as little. */
 const NATIVE_SIZE_MIN = 16 << 10
 /** Output piece for frames that do not say how long they are. */
 const UNKNOWN_PIECE_SIZE = 1 << 20
+const PIECE_SIZE_MIN = 64 << 10
 
 /** Below this, compressing costs less than asking whether to. */
 const LOOK_SIZE_MIN = 128 << 10
@@ -21,6 +24,12 @@ const SAMPLE_COUNT = 16
 const SAMPLE_SIZE = 2 << 10
 /** Compress if the sample shrinks at least to this part; a chunk that is a quarter text gives about 0.93. */
 const SAMPLE_RATIO_MAX = 0.97
+
+/** What Node answers with `info`: the content, and how much of the input belonged to frames. */
+interface DecompressResult {
+  readonly buffer: Uint8Array
+  readonly engine: { readonly bytesWritten: number }
+}
 
 /**
  * One frame of level 1 with content size, computed in libuv's pool, behind `headroom` bytes that are left to the
@@ -80,7 +89,7 @@ export async function decompress(
   { sizeMax }: { readonly sizeMax: number },
 ): Promise<Uint8Array> {
   if (!FRAME_MAGIC.every((byte, index) => data[index] === byte)) {
-    throw errors.BLOB_DECOMPRESS_FAILED({ reason: 'Unknown frame descriptor' })
+    throw errors.BLOB_DECOMPRESS_FAILED({ reason: UNKNOWN_FRAME })
   }
   const size = contentSizeOf(data)
   if (size !== null && size > sizeMax) throw errors.BLOB_PLAIN_TOO_LARGE({ sizeMax })
@@ -98,16 +107,23 @@ export async function decompressByNode(
   { size, sizeMax }: { readonly size: number | null; readonly sizeMax: number },
 ): Promise<Uint8Array> {
   // A little more than needed: with exactly the size, another piece would be allocated to see the end.
-  const chunkSize = size === null ? Math.min(UNKNOWN_PIECE_SIZE, sizeMax + 64) : size + 64
-  let plain: Uint8Array
+  // Not much less than usual for small ones: what a frame states may be a lie, or the first of many.
+  const chunkSize = size === null ? UNKNOWN_PIECE_SIZE : Math.max(size + 64, PIECE_SIZE_MIN)
+  let result: DecompressResult
   try {
-    plain = await decompressAsync(data, { chunkSize, maxOutputLength: sizeMax + 1 })
+    const options = { chunkSize, maxOutputLength: sizeMax + 1, info: true }
+    result = (await decompressAsync(data, options)) as unknown as DecompressResult
   } catch (cause) {
     if (cause instanceof RangeError) throw errors.BLOB_PLAIN_TOO_LARGE({ sizeMax }, { cause })
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw errors.BLOB_DECOMPRESS_FAILED({ reason }, { cause })
   }
+  const { buffer: plain, engine } = result
   if (plain.length > sizeMax) throw errors.BLOB_PLAIN_TOO_LARGE({ sizeMax })
+  // Node ignores what follows the last frame; stock takes it for a frame and fails.
+  if (engine.bytesWritten !== data.length) {
+    throw errors.BLOB_DECOMPRESS_FAILED({ reason: UNKNOWN_FRAME })
+  }
   return plain
 }
 
