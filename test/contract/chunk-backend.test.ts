@@ -24,10 +24,8 @@ const RIGS: Record<string, (context: TestContext) => Promise<Rig>> = {
   'filesystem, looks in threads': async (context) => await makeFolderRig(context, 'worker'),
   'filesystem, looks through the door': async (context) => await makeFolderRig(context, 'door'),
   memory: async () => {
-    const planted = new Map<Digest, Uint8Array>()
     const backend = new MemoryBackend('store1')
     const plant = async (digest: Digest, bytes: Uint8Array): Promise<void> => {
-      planted.set(digest, bytes)
       await backend.markBad(digest)
       await backend.put(digest, bytes)
     }
@@ -100,7 +98,7 @@ for (const [name, makeRig] of Object.entries(RIGS)) {
         message: `Overwriting unencrypted chunk '${digest}' on store 'store1' with encrypted chunk with same digest not allowed!`,
       })
       assert.deepEqual(Buffer.from(await backend.read(digest)), Buffer.from(packed))
-      const { sealed: other } = { sealed: await longerSealed() }
+      const other = await longerSealed()
       await plant(digest, other)
       await assert.rejects(backend.put(digest, sealed), {
         message: `Overwriting existing (encrypted) chunk '${digest}' on store 'store1' is not allowed!`,
@@ -114,7 +112,12 @@ for (const [name, makeRig] of Object.entries(RIGS)) {
     test('R-55: empty and broken chunks of another size are overwritten', async (context) => {
       const { backend, plant } = await makeRig(context)
       const { digest, raw, packed, sealed } = await makeVariants()
-      const leftovers = [new Uint8Array(), raw.subarray(0, 100), new Uint8Array(50), packed.subarray(0, 20)]
+      const leftovers = [
+        new Uint8Array(),
+        raw.subarray(0, 100),
+        new Uint8Array(50),
+        packed.subarray(0, 20),
+      ]
       for (const leftover of leftovers) {
         await plant(digest, leftover)
         if (leftover.length === 0) {

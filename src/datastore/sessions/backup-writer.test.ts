@@ -153,7 +153,10 @@ suite('BackupWriter', () => {
     await appendArchive(writer, 'root.pxar.didx', chunks)
     await finish(writer)
     const index = await readIndex(store, ROOT_NAMESPACE, refAt(DAY_2), 'root.pxar.didx')
-    assert.deepEqual([...index.digests()], chunks.map((chunk) => chunk.digest))
+    assert.deepEqual(
+      [...index.digests()],
+      chunks.map((chunk) => chunk.digest),
+    )
   })
 
   // races.md R-11: a chunk of the base is gone before the session begins.
@@ -295,10 +298,15 @@ suite('BackupWriter', () => {
     const { digest, size } = await makeChunk('one')
     const { promise: isReleased, resolve: release } = Promise.withResolvers<void>()
     const lookMany = store.chunks.lookMany.bind(store.chunks)
-    context.mock.method(store.chunks, 'lookMany', async (packed: Uint8Array) => {
-      await isReleased
-      return await lookMany(packed)
-    }, { times: 1 })
+    context.mock.method(
+      store.chunks,
+      'lookMany',
+      async (packed: Uint8Array) => {
+        await isReleased
+        return await lookMany(packed)
+      },
+      { times: 1 },
+    )
     const writer = await begin(store, DAY_2)
     const registered = writer.registerPrevious('root.pxar.didx')
     await clock.untilSleeping()
@@ -356,7 +364,10 @@ suite('BackupWriter', () => {
     release()
     const outcomes = await Promise.allSettled(uploads)
     context.mock.restoreAll()
-    assert.deepEqual(outcomes.map((one) => one.status), ['rejected', 'fulfilled'])
+    assert.deepEqual(
+      outcomes.map((one) => one.status),
+      ['rejected', 'fulfilled'],
+    )
     assert.equal(first.digests.has(digest), false)
     assert.equal(second.knownSize(digest), size)
     assert.equal(store.core.gate.size, 0)
@@ -439,7 +450,9 @@ suite('beginBackup()', () => {
     await backUp(store, DAY_1, ['one'], { caller: 'me@pbs!tok' })
     await (await begin(store, DAY_2, { caller: 'me@pbs' })).abort()
     await backUp(store, DAY_1, ['one'], { caller: 'me@pbs', group: 'host/mine' })
-    const { message } = await refusal(begin(store, DAY_2, { caller: 'me@pbs!tok', group: 'host/mine' }))
+    const { message } = await refusal(
+      begin(store, DAY_2, { caller: 'me@pbs!tok', group: 'host/mine' }),
+    )
     assert.equal(message, 'backup owner check failed (me@pbs!tok != me@pbs)')
   })
 
@@ -450,7 +463,14 @@ suite('beginBackup()', () => {
     const { path } = await backUp(store, DAY_1, ['one'])
     const { digest } = await makeChunk('one')
     const modes: Record<string, number> = {}
-    for (const name of [path, `${path}/index.json.blob`, `${path}/root.pxar.didx`, `${store.path}/host/web1/owner`, store.chunks.pathOf(digest), `${store.path}/.chunks/${digest.slice(0, 4)}`]) {
+    for (const name of [
+      path,
+      `${path}/index.json.blob`,
+      `${path}/root.pxar.didx`,
+      `${store.path}/host/web1/owner`,
+      store.chunks.pathOf(digest),
+      `${store.path}/.chunks/${digest.slice(0, 4)}`,
+    ]) {
       modes[name.slice(store.path.length)] = (await store.fs.stat(name)).mode
     }
     assert.deepEqual(Object.values(modes), [0o755, 0o644, 0o644, 0o644, 0o644, 0o750])
