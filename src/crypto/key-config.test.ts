@@ -32,9 +32,13 @@ const SALT = 'QEFCQ0RFRkdISUpLTE1OT1BRUlNUVVZXWFlaW1xdXl8='
 const FINGERPRINT =
   '0e:ab:d4:46:0b:6e:b9:ca:34:50:23:de:e2:b7:78:c7:90:e5:4a:16:83:b9:65:9c:0a:57:ae:19:90:90:15:9b'
 const TIMES = '"created":"2023-11-14T22:13:20+00:00","modified":"2023-11-14T22:13:20+00:00"'
+const SCRYPT_DATA =
+  'ICEiIyQlJicoKSorLC0uL4jUseyGH2fhzeBZE9D1A75tQfsfOEPzslQPesocinsGwQ/kCHf7FTMTNxfQtjbuFQ=='
+const PBKDF2_DATA =
+  'ICEiIyQlJicoKSorLC0uL07GLWkfPubfpEkiJX2AhVae2JA7AXiCeBVG+43BwhYVIinVyIl8ChtGCP9Tmk0Tug=='
 const UNPROTECTED = `{"kdf":null,${TIMES},"data":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=","fingerprint":"${FINGERPRINT}"}`
-const SCRYPT = `{"kdf":{"Scrypt":{"n":65536,"r":8,"p":1,"salt":"${SALT}"}},${TIMES},"data":"ICEiIyQlJicoKSorLC0uL4jUseyGH2fhzeBZE9D1A75tQfsfOEPzslQPesocinsGwQ/kCHf7FTMTNxfQtjbuFQ==","fingerprint":"${FINGERPRINT}"}`
-const PBKDF2 = `{"kdf":{"PBKDF2":{"iter":65535,"salt":"${SALT}"}},${TIMES},"data":"ICEiIyQlJicoKSorLC0uL07GLWkfPubfpEkiJX2AhVae2JA7AXiCeBVG+43BwhYVIinVyIl8ChtGCP9Tmk0Tug==","fingerprint":"${FINGERPRINT}"}`
+const SCRYPT = `{"kdf":{"Scrypt":{"n":65536,"r":8,"p":1,"salt":"${SALT}"}},${TIMES},"data":"${SCRYPT_DATA}","fingerprint":"${FINGERPRINT}"}`
+const PBKDF2 = `{"kdf":{"PBKDF2":{"iter":65535,"salt":"${SALT}"}},${TIMES},"data":"${PBKDF2_DATA}","fingerprint":"${FINGERPRINT}"}`
 
 async function never(): Promise<Uint8Array> {
   return await Promise.reject(new Error('the passphrase was asked for'))
