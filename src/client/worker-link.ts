@@ -2,7 +2,8 @@
  * Between the main thread and one worker that only makes waiting calls: bounded, and able to stop.
  * A worker blocks in `Atomics.wait` while too many of its messages have not been taken.
  */
-import { CairnError, type ErrorKind, isSystemError, toError } from '../base/errors.ts'
+import { CairnError, type ErrorKind, toError } from '../base/errors.ts'
+import { systemCode } from './system-text.ts'
 
 /** Messages on the way at a time, each of at most 1 MiB: enough to keep both threads busy. */
 const PENDING_MAX = 6
@@ -53,6 +54,7 @@ export interface PackedError {
   readonly message: string
   readonly kind: ErrorKind | null
   readonly code: string | null
+  readonly syscall: string
   readonly stack: string | undefined
   readonly cause: PackedError | null
 }
@@ -63,17 +65,18 @@ export function packError(thrown: unknown): PackedError {
   return {
     message: error.message,
     kind: isOwn ? error.kind : null,
-    code: isOwn || isSystemError(error) ? String(Reflect.get(error, 'code')) : null,
+    code: isOwn ? error.code : systemCode(error),
+    syscall: String(Reflect.get(error, 'syscall') ?? ''),
     stack: error.stack,
     cause: error.cause === undefined ? null : packError(error.cause),
   }
 }
 
 export function unpackError(packed: PackedError): Error {
-  const { message, kind, code, stack } = packed
+  const { message, kind, code, syscall, stack } = packed
   const cause = packed.cause === null ? undefined : unpackError(packed.cause)
   if (kind !== null && code !== null) return new CairnError(message, { kind, code, cause })
   const error = cause === undefined ? new Error(message) : new Error(message, { cause })
   if (stack !== undefined) error.stack = stack
-  return code === null ? error : Object.assign(error, { code })
+  return code === null ? error : Object.assign(error, { code, syscall })
 }

@@ -23,9 +23,10 @@ import {
   MODE_TYPE_MASK,
   plainMetadata,
 } from '../../archive/tree-entry.ts'
-import { CairnError, isSystemError } from '../../base/errors.ts'
+import { isSystemError } from '../../base/errors.ts'
 import { statfsMagic } from '../../base/fs/native.ts'
 import { closeFd, openAt, readLinkFd, readNames, statAt, statFd } from '../../base/fs/native-at.ts'
+import { systemCode } from '../system-text.ts'
 import { errors } from './errors.ts'
 import { readExcludeFile } from './exclude-file.ts'
 import { type ExcludePattern, quotePath } from './exclude-patterns.ts'
@@ -351,7 +352,7 @@ function check<T>(action: string, path: string, run: () => T): T {
   try {
     return run()
   } catch (error) {
-    if (error instanceof CairnError || !isSystemError(error)) throw error
+    if (systemCode(error) === null) throw error
     throw errors.SOURCE_UNREADABLE({ action, path: quotePath(path) }, { cause: error })
   }
 }

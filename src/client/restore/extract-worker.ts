@@ -8,7 +8,7 @@ import { closeFd, openAt } from '../../base/fs/native-at.ts'
 import { type PackedError, packError } from '../worker-link.ts'
 import { errors } from './errors.ts'
 import { Selection } from './selection.ts'
-import { systemText } from './system-text.ts'
+import { systemText } from '../system-text.ts'
 import {
   type ExtractorOptions,
   type ExtractStatistics,

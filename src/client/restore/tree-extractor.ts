@@ -29,7 +29,7 @@ import { FolderStack } from './folder-stack.ts'
 import { createFile, openLinkFolder } from './open-target.ts'
 import type { Selection } from './selection.ts'
 import { SparseFile } from './sparse-file.ts'
-import { systemText } from './system-text.ts'
+import { systemText } from '../system-text.ts'
 import { type MetadataChoice, writeInitialFlags, writeMetadata } from './write-metadata.ts'
 
 const O_PATH = 0o10000000

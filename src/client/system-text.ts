@@ -1,5 +1,5 @@
 /** System errors in the words of the C library, as stock prints them: `EEXIST: File exists`. */
-import { isSystemError, toError } from '../../base/errors.ts'
+import { CairnError, toError } from '../base/errors.ts'
 
 const TEXTS: Readonly<Record<string, string>> = {
   EACCES: 'Permission denied',
@@ -25,9 +25,16 @@ const TEXTS: Readonly<Record<string, string>> = {
   EXDEV: 'Invalid cross-device link',
 }
 
+/** Code of an error of the operating system (`EEXIST`), or null for any other. */
+export function systemCode(thrown: unknown): string | null {
+  if (!(thrown instanceof Error) || thrown instanceof CairnError) return null
+  const isSystem = 'code' in thrown && 'syscall' in thrown
+  return isSystem && typeof thrown.code === 'string' ? thrown.code : null
+}
+
 /** `code: text` of a system error, else its message. */
 export function systemText(thrown: unknown): string {
-  if (!isSystemError(thrown)) return toError(thrown).message
-  const text = TEXTS[thrown.code ?? '']
-  return text === undefined ? thrown.message : `${thrown.code}: ${text}`
+  const code = systemCode(thrown)
+  const text = code === null ? undefined : TEXTS[code]
+  return text === undefined ? toError(thrown).message : `${code}: ${text}`
 }
