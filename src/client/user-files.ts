@@ -49,7 +49,7 @@ async function isFile(host: ClientHost, path: string): Promise<boolean> {
   try {
     return (await host.fs.stat(path)).kind === 'file'
   } catch (error) {
-    if (isSystemError(error)) return false
+    if (isSystemError(error, 'ENOENT', 'ENOTDIR', 'EACCES')) return false
     throw error
   }
 }

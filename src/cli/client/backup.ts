@@ -6,6 +6,7 @@ import {
   checkSources,
   parseSpecification,
 } from '../../client/backup/specification.ts'
+import { parseExcludes } from '../../client/backup/tree-walker.ts'
 import { chooseEncryption } from '../../client/encryption.ts'
 import { errors } from '../../client/errors.ts'
 import { openConnection } from '../../client/connection.ts'
@@ -113,6 +114,7 @@ async function readOptions(
   const mode = args['change-detection-mode']
   if (mode !== 'legacy') throw errors.MODE_NOT_BUILT({ mode })
   const specifications = args.backupspec.map(parseSpecification)
+  parseExcludes({ exclude: args.exclude, onWarning: () => {} })
   const encryption = await chooseEncryption(host, args)
   await checkSources(host, specifications)
   return {

@@ -55,7 +55,12 @@ export class TreeUploads implements AsyncDisposable {
       log: host.log,
     })
     catalog.writer.startArchive(archiveName)
-    const stream = await this.#encode(specification.path, catalog)
+    const stream = encodeTree(specification.path, {
+      ...this.#options.tree,
+      catalog: catalog.writer,
+      onWarning: host.log,
+      signal,
+    })
     const chunks = chunkDynamic(stream, { average: this.#options.chunkSize, signal })
     const uploaded = await uploadIndex(session, host.clock, {
       kind: 'dynamic',
@@ -110,17 +115,6 @@ export class TreeUploads implements AsyncDisposable {
     uploaded.catch(() => {})
     this.#catalog = { catalog, uploaded }
     return this.#catalog
-  }
-
-  async #encode(path: string, catalog: OpenCatalog): Promise<AsyncIterable<Uint8Array>> {
-    const { tree } = this.#options
-    return encodeTree(path, {
-      exclude: tree.exclude,
-      catalog: catalog.writer,
-      entriesMax: tree.entriesMax,
-      onWarning: this.#run.host.log,
-      signal: this.#run.signal,
-    })
   }
 
   #record(filename: string, { size, csum }: UploadedIndex): void {

@@ -1,0 +1,47 @@
+/** `cairn-client` as a process. */
+import { spawn } from 'node:child_process'
+import { join } from 'node:path'
+
+const PROGRAM = join(import.meta.dirname, '../../bin/cairn-client.mjs')
+
+const RUN_TIME_MAX_MS = 60_000
+
+export interface ClientRun {
+  readonly status: number | null
+  readonly stdout: Buffer
+  readonly stderr: string
+}
+
+export interface ClientRunOptions {
+  readonly cwd?: string
+  /** Added to an otherwise empty environment with a home of its own. */
+  readonly environment: Readonly<Record<string, string>>
+  readonly input?: string
+  /** Called with the process once it runs, to send signals. */
+  readonly onStart?: (kill: (signal: NodeJS.Signals) => void) => void
+}
+
+/** Runs the client with `args` to its end. */
+export async function runClient(
+  args: readonly string[],
+  options: ClientRunOptions,
+): Promise<ClientRun> {
+  const child = spawn(process.execPath, [PROGRAM, ...args], {
+    cwd: options.cwd,
+    env: { PATH: process.env['PATH'], LANG: 'C.UTF-8', TZ: 'UTC', ...options.environment },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  })
+  const out: Buffer[] = []
+  const errors: Buffer[] = []
+  child.stdout.on('data', (data: Buffer) => out.push(data))
+  child.stderr.on('data', (data: Buffer) => errors.push(data))
+  child.stdin.end(options.input ?? '')
+  options.onStart?.((signal) => child.kill(signal))
+  // A client that hangs is a failure that must say so.
+  const watchdog = setTimeout(() => child.kill('SIGKILL'), RUN_TIME_MAX_MS)
+  const { promise, resolve, reject } = Promise.withResolvers<number | null>()
+  child.once('error', reject)
+  child.once('close', (status) => resolve(status))
+  const status = await promise.finally(() => clearTimeout(watchdog))
+  return { status, stdout: Buffer.concat(out), stderr: Buffer.concat(errors).toString('utf8') }
+}
