@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { chmod, readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { chmod, chown, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { makeTemporaryFolder } from '../../test/support/temporary-folder.ts'
@@ -24,6 +24,11 @@ async function addUser(files: ConfigFiles, id: string, digest?: string): Promise
     (config) => addSection(config, { type: 'user', id, properties: new Map() }),
     { digest },
   )
+}
+
+async function ownerOf(path: string): Promise<number[]> {
+  const { uid, gid } = await stat(path)
+  return [uid, gid]
 }
 
 suite('ConfigFiles', () => {
@@ -51,6 +56,21 @@ suite('ConfigFiles', () => {
     assert.equal((await stat(files.pathOf(USER_FILE))).mode & 0o777, 0o600)
     const lock = await stat(join(files.paths.config, '.user.lck'))
     assert.equal(lock.mode & 0o777, 0o660)
+  })
+
+  const skip = process.geteuid?.() === 0 ? false : 'needs root'
+  test('update() as root gives new files to the owner of the folder, and leaves others', {
+    skip,
+  }, async () => {
+    const files = await open()
+    await chown(files.paths.config, 34, 34)
+    await addUser(files, 'a@pbs')
+    const path = files.pathOf(USER_FILE)
+    assert.deepEqual(await ownerOf(path), [34, 34])
+    assert.deepEqual(await ownerOf(join(files.paths.config, '.user.lck')), [34, 34])
+    await chown(path, 0, 34)
+    await addUser(files, 'b@pbs')
+    assert.deepEqual(await ownerOf(path), [0, 34])
   })
 
   test('update() at once from several sides loses nothing', async () => {

@@ -93,7 +93,7 @@ export class ConfigFiles {
     options: { readonly digest?: string | undefined } = {},
   ): Promise<void> {
     using _turn = await this.#queue.acquire(file.lockName)
-    const owner = await this.#folderOwner()
+    const owner = await this.newFileOwner()
     await using _lock = await lockFile(this.fs, join(this.paths.config, file.lockName), {
       kind: 'exclusive',
       timeoutMs: LOCK_TIMEOUT_MS,
@@ -134,8 +134,11 @@ export class ConfigFiles {
     }
   }
 
-  /** As root, new files belong to the folder's owner, so that a stock server can take them back. */
-  async #folderOwner(): Promise<Owner | undefined> {
+  /**
+   * Owner of new files: as root that of the configuration folder, so that a stock server can take all back; else
+   * undefined, whoever runs this.
+   */
+  async newFileOwner(): Promise<Owner | undefined> {
     if (!isRoot()) return undefined
     const { uid, gid } = await this.fs.stat(this.paths.config)
     return { uid, gid }

@@ -2,7 +2,7 @@
  * Where everything lies: configuration, state, logs and run files. With the stock server's configuration folder its
  * other folders are the default too, so that a taken-over server finds its task logs and shares its lock files.
  */
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { isSystemError } from '../base/errors.ts'
 import type { FileSystem } from '../base/fs/file-system.ts'
 
@@ -68,11 +68,15 @@ export async function ensurePlaces(fs: FileSystem, paths: Paths): Promise<void> 
   await makeFolder(fs, paths.locks, 0o755)
 }
 
+/** As root, a new folder belongs to whom the one above belongs to. */
 async function makeFolder(fs: FileSystem, path: string, mode: number): Promise<void> {
   try {
     await fs.stat(path)
   } catch (error) {
     if (!isSystemError(error, 'ENOENT')) throw error
     await fs.mkdir(path, { recursive: true, mode })
+    if (process.geteuid?.() !== 0) return
+    const { uid, gid } = await fs.stat(dirname(path))
+    await fs.chown(path, uid, gid)
   }
 }

@@ -1,4 +1,5 @@
 /** A log file that many write lines to and that is rotated when it gets large. */
+import { dirname } from 'node:path'
 import { isSystemError } from '../errors.ts'
 import type { FileHandle, FileSystem } from './file-system.ts'
 import { rotateFile } from './rotate-file.ts'
@@ -13,6 +14,7 @@ export interface RotatingLogOptions {
 /** Stock's bounds of access and authentication logs. */
 const SIZE_MAX = 32 * 1024 * 1024
 const FILES_MAX = 14
+const FILE_MODE = 0o640
 /** Lines that wait for a slow disk; beyond it new ones are dropped. */
 const WAITING_SIZE_MAX = 1024 * 1024
 
@@ -74,7 +76,17 @@ export class RotatingLog {
       return await this.#fs.open(this.#path, 'write')
     } catch (error) {
       if (!isSystemError(error, 'ENOENT')) throw error
-      return await this.#fs.open(this.#path, 'read-write-create', 0o640)
+      return await this.#create()
     }
+  }
+
+  /** As root, the file belongs to the folder's owner, who may have to go on with it. */
+  async #create(): Promise<FileHandle> {
+    const handle = await this.#fs.open(this.#path, 'read-write-create', FILE_MODE)
+    if (process.geteuid?.() === 0) {
+      const { uid, gid } = await this.#fs.stat(dirname(this.#path))
+      await handle.chown(uid, gid)
+    }
+    return handle
   }
 }

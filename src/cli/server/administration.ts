@@ -3,6 +3,7 @@
  * They work on the files of a running server directly, under the same locks. Source: spec cli 9.
  */
 import { hostname } from 'node:os'
+import { isSystemError } from '../../base/errors.ts'
 import type { FileSystem } from '../../base/fs/file-system.ts'
 import { nodeFileSystem } from '../../base/fs/node-file-system.ts'
 import type { Progress } from '../../base/progress.ts'
@@ -71,8 +72,23 @@ export function pathsOf(values: PlaceValues, context: CommandContext): Paths {
   return resolvePaths(options)
 }
 
-/** Opens the configuration; folders that are missing are made. */
+/** Opens a configuration that is there. Errors: NO_CONFIGURATION. */
 export async function openAdministration(
+  values: PlaceValues,
+  context: CommandContext,
+): Promise<Administration> {
+  const { config } = pathsOf(values, context)
+  try {
+    await nodeFileSystem.stat(config)
+  } catch (error) {
+    if (!isSystemError(error, 'ENOENT')) throw error
+    throw errors.NO_CONFIGURATION({ path: config })
+  }
+  return await makeAdministration(values, context)
+}
+
+/** Opens the configuration; folders that are missing are made. */
+export async function makeAdministration(
   values: PlaceValues,
   context: CommandContext,
 ): Promise<Administration> {

@@ -42,13 +42,14 @@ export const removeDatastoreCommand = command({
         progress.log('Removing datastore from config...')
       }
       const keepJobs = values['keep-job-configs']
-      await removeDatastoreConfig(files, name, { keepJobs, digest, whileClosed }).catch(
-        (error: unknown) => {
-          throw hasCode(error, 'PROCESS_LOCK_BUSY', 'PROCESS_LOCK_HELD')
-            ? errors.DATASTORE_IN_USE({ name }, { cause: error })
-            : error
-        },
-      )
+      try {
+        // First of all, so that a datastore in use stays in use.
+        await checkUnused(fs, path)
+        await removeDatastoreConfig(files, name, { keepJobs, digest, whileClosed })
+      } catch (error) {
+        if (!hasCode(error, 'PROCESS_LOCK_BUSY', 'PROCESS_LOCK_HELD')) throw error
+        throw errors.DATASTORE_IN_USE({ name })
+      }
     })
   },
 })

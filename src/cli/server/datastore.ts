@@ -16,6 +16,7 @@ import type { CommandContext } from '../context.ts'
 import {
   COMMENT_RULES,
   digestParameter,
+  makeAdministration,
   openAdministration,
   outputFormat,
   placeParameters,
@@ -96,15 +97,17 @@ const createCommand = command({
     ...placeParameters,
   },
   async run(values, context: CommandContext) {
-    const administration = await openAdministration(values, context)
+    const administration = await makeAdministration(values, context)
     const { files, fs } = administration
     const { path, 'reuse-datastore': reuse } = values
     const datastore = { name: values.name, path, properties: storedProperties(values) }
     await checkAddDatastore(files, datastore)
     const task = { type: 'create-datastore', id: values.name }
     await runTask(administration, context, task, async (progress) => {
+      const owner = reuse ? undefined : await files.newFileOwner()
+      const store = { name: values.name, path: resolve(path), reuse, owner, progress }
       await addDatastore(files, { ...datastore, path: resolve(path) }, () =>
-        createDatastore(fs, { name: values.name, path: resolve(path), reuse, progress }),
+        createDatastore(fs, store),
       )
     })
   },

@@ -2,6 +2,11 @@
 import { defineErrors } from '../../base/define-errors.ts'
 
 export const errors = defineErrors({
+  NO_CONFIGURATION: {
+    kind: 'NotFound',
+    message: ({ path }: { readonly path: string }) =>
+      `Cannot open configuration '${path}': it does not exist; name it by --data or --config-dir, or make it by cairn serve`,
+  },
   /** (text of stock) */
   TASK_FAILED: {
     kind: 'Io',

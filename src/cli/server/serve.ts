@@ -11,12 +11,12 @@ import {
   firstStart,
 } from '../../config/first-start.ts'
 import { findUser } from '../../config/users.ts'
-import { createDatastore } from '../../datastore/create.ts'
 import { command, integer, text, withDefault } from '../command.ts'
 import type { CommandContext } from '../context.ts'
-import { type Administration, openAdministration, placeParameters } from './administration.ts'
+import { type Administration, makeAdministration, placeParameters } from './administration.ts'
 import { openLog } from './diagnostics.ts'
 import { errors } from './errors.ts'
+import { makeFirstDatastore } from './first-datastore.ts'
 import { welcomeLines } from './welcome.ts'
 
 const PORT_DEFAULT = 8007
@@ -38,7 +38,7 @@ export const serveCommand = command({
   },
   async run(values, context: CommandContext) {
     const { output, clock, signal, environment } = context
-    const administration = await openAdministration(values, context)
+    const administration = await makeAdministration(values, context)
     const { fs, paths, files } = administration
     const first = await setUp(administration, context)
     // Loaded here, so that the other commands start without the whole server.
@@ -71,24 +71,16 @@ export const serveCommand = command({
 
 async function setUp(
   { fs, paths, files }: Administration,
-  { environment }: CommandContext,
+  { environment, output }: CommandContext,
 ): Promise<FirstStart> {
   const given = environment['CAIRN_ADMIN_PASSWORD']
-  const createStore = async (path: string): Promise<void> =>
-    await createDatastore(fs, {
-      name: FIRST_DATASTORE,
-      path,
-      reuse: await hasChunkStore(path),
-      progress: silentProgress(),
-    })
-  const hasChunkStore = async (path: string): Promise<boolean> =>
-    await fs.stat(join(path, '.chunks')).then(
-      () => true,
-      () => false,
-    )
   return await firstStart(files, {
-    createStore,
     storePath: join(paths.data, FIRST_DATASTORE),
+    async createStore(path) {
+      output.log(`first start: making the datastore '${FIRST_DATASTORE}' in ${path}`)
+      const owner = await files.newFileOwner()
+      await makeFirstDatastore(fs, { path, owner, progress: silentProgress() })
+    },
     ...(given === undefined ? {} : { password: adminPassword(given) }),
   })
 }

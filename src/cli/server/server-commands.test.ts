@@ -1,17 +1,20 @@
 /** `cairn` run with the command lines of the recordings on the recorded configuration: same output, same exit code. */
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
-import { cp, mkdir, readFile } from 'node:fs/promises'
+import { cp, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { before, suite, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { makeTemporaryFolder } from '../../../test/support/temporary-folder.ts'
+import { nodeFileSystem } from '../../base/fs/node-file-system.ts'
+import { silentProgress } from '../../base/progress.ts'
 import { systemClock } from '../../base/time/clock.ts'
 import type { CommandContext } from '../context.ts'
 import { Output } from '../output.ts'
 import { terminalPrompt } from '../prompt.ts'
 import { runProgram } from '../run-program.ts'
 import { SERVER_COMMANDS } from '../server-commands.ts'
+import { makeFirstDatastore } from './first-datastore.ts'
 import { welcomeLines } from './welcome.ts'
 
 const FIXTURES = new URL('../../../test/fixtures/', import.meta.url)
@@ -146,6 +149,7 @@ suite('changes by cairn', () => {
     const digest = readRecording('manager-datastore-update-wrong-digest.txt')
     const wrong = await cairn(folder, digest.words)
     assert.deepEqual([wrong.exit, wrong.error], [digest.exit, digest.error])
+    await refusesWhileUsed(folder, path)
     assert.deepEqual(await cairn(folder, ['datastore', 'remove', 'fxcli']), {
       exit: 0,
       out: '',
@@ -169,8 +173,52 @@ suite('changes by cairn', () => {
         .trimEnd()
         .split('\n')
         .map((line) => line.split(':')[6]),
-      ['create-datastore', 'delete-datastore', 'create-datastore', 'delete-datastore'],
+      [
+        'create-datastore',
+        'delete-datastore',
+        'delete-datastore',
+        'create-datastore',
+        'delete-datastore',
+      ],
     )
+  })
+})
+
+/** Another process that uses the datastore keeps it as it is. */
+async function refusesWhileUsed(folder: string, path: string): Promise<void> {
+  const config = join(folder, 'config', 'datastore.cfg')
+  const before = await readFile(config, 'utf8')
+  await using session = await nodeFileSystem.open(join(path, '.lock'), 'write')
+  assert.equal(session.tryLock('record', 'shared'), true)
+  const refused = await cairn(folder, ['datastore', 'remove', 'fxcli', '--destroy-data', 'true'])
+  assert.equal(refused.exit, 255)
+  assert.equal(refused.error, 'Error: task failed (status datastore is currently in use)\n')
+  assert.equal(await readFile(config, 'utf8'), before)
+}
+
+suite('commands and what is in their way', () => {
+  test('a command in the wrong place makes nothing there', async () => {
+    const folder = join(await makeTemporaryFolder(), 'nothing')
+    const run = await cairn(folder, ['user', 'list'])
+    assert.equal(run.exit, 255)
+    assert.match(
+      run.error,
+      /^Error: Cannot open configuration '.*nothing\/config': it does not exist/,
+    )
+    await assert.rejects(stat(folder), { code: 'ENOENT' })
+  })
+
+  test('makeFirstDatastore() goes on where an interrupted start ended, and takes over a whole one', async () => {
+    const path = join(await makeTemporaryFolder(), 'main')
+    await mkdir(join(path, '.chunks', '0000'), { recursive: true })
+    await mkdir(join(path, '.chunks', '0001'))
+    const options = { path, owner: undefined, progress: silentProgress() }
+    await makeFirstDatastore(nodeFileSystem, options)
+    assert.equal((await stat(join(path, '.lock'))).isFile(), true)
+    await makeFirstDatastore(nodeFileSystem, options)
+    await writeFile(join(path, '.chunks', '0001', 'somebody'), "'s chunk")
+    await rm(join(path, '.lock'))
+    await assert.rejects(makeFirstDatastore(nodeFileSystem, options), { code: 'ENOTEMPTY' })
   })
 })
 

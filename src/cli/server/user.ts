@@ -12,6 +12,7 @@ import {
   AUTH_ID_RULES,
   COMMENT_RULES,
   digestParameter,
+  makeAdministration,
   openAdministration,
   outputFormat,
   placeParameters,
@@ -66,7 +67,7 @@ const createCommand = command({
     ...placeParameters,
   },
   async run(values, context: CommandContext) {
-    const { files } = await openAdministration(values, context)
+    const { files } = await makeAdministration(values, context)
     await createUser(files, { userid: values.userid, ...propertiesOf(values) })
     if (values.password === undefined) return
     const { realm } = splitAuthId(values.userid)
