@@ -2,10 +2,23 @@
  * The HTTP application: Fastify as router and carrier, our own parameters, envelopes and errors.
  * Sockets are not its business: `listener.ts` hands them to the server made here.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from 'node:http'
+import type { Socket } from 'node:net'
+import Fastify, {
+  type ConnectionError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify'
 import type { AccessLog } from './access-log.ts'
 import type { ServerContext } from './context.ts'
+import { OpenRequests } from './open-requests.ts'
 import { describeApi } from './openapi.ts'
 import { jsonBytes, type OutputFormat, plainReply, type WireReply } from './reply.ts'
 import { normalisedUrl, parseRequestPath } from './request-path.ts'
@@ -20,6 +33,7 @@ const FORMATS: readonly OutputFormat[] = ['json', 'extjs']
 const PARAMETER_SIZE_MAX = 3072
 /** Header block past which the answer is 431 (rest-api §1.1). */
 const HEADERS_SIZE_MAX = 400 * 1024
+const HEADER_COUNT_MAX = 100
 /** How long an idle connection is kept; monitoring polls every minute or so. */
 const KEEP_ALIVE_MS = 75_000
 /** How long a request's headers may take once it has begun. */
@@ -36,6 +50,8 @@ export interface App {
   readonly fastify: FastifyInstance
   /** Carries requests; not listening. */
   readonly httpServer: Server
+  /** Requests that are being answered. */
+  readonly requests: OpenRequests
 }
 
 export interface AppOptions {
@@ -48,14 +64,17 @@ export interface AppOptions {
 /** An application ready for requests. */
 export async function createApp(context: ServerContext, options: AppOptions): Promise<App> {
   let httpServer: Server | null = null
+  const requests = new OpenRequests()
   const fastify = Fastify({
     exposeHeadRoutes: false,
     // Closing is ours: the listener knows the connections, Fastify's server never listens.
     forceCloseConnections: false,
     routerOptions: { maxParamLength: PARAMETER_SIZE_MAX, caseSensitive: true },
+    clientErrorHandler: refuseBadRequest,
     rewriteUrl: (request) => normalisedUrl(request.url ?? '/'),
     serverFactory: (handler) => {
       httpServer = createServer(serverOptions, (request, response) => {
+        requests.track(response)
         if (options.handleFirst?.(request, response) !== true) handler(request, response)
       })
       return httpServer
@@ -70,7 +89,7 @@ export async function createApp(context: ServerContext, options: AppOptions): Pr
   mountPages(fastify, context, options.routes)
   await fastify.ready()
   if (httpServer === null) throw new Error('assertion failed: no server was made')
-  return { fastify, httpServer }
+  return { fastify, httpServer, requests }
 }
 
 const serverOptions = {
@@ -81,6 +100,14 @@ const serverOptions = {
   requestTimeout: 0,
   requireHostHeader: false,
   noDelay: true,
+}
+
+/** What is not HTTP, or too much of it: a bare status, as stock answers (rest-api §1.1). */
+function refuseBadRequest(error: ConnectionError, socket: Socket): void {
+  if (!socket.writable || socket.destroyed) return
+  const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : 400
+  const reason = STATUS_CODES[status] ?? ''
+  socket.end(`HTTP/1.1 ${status} ${reason}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
 }
 
 function prepare(fastify: FastifyInstance): void {
@@ -102,6 +129,9 @@ function prepare(fastify: FastifyInstance): void {
 
 /** Checks that come before authentication and routing (rest-api §1.9, step 1). */
 async function refuseEarly(request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+  if (request.raw.rawHeaders.length / 2 > HEADER_COUNT_MAX) {
+    return await sendReply(request, reply, plainReply(431, '', { connection: 'close' }))
+  }
   const path = parseRequestPath(request.originalUrl)
   if (path.kind === 'refused') {
     return await sendReply(request, reply, plainReply(path.status, path.text))

@@ -19,6 +19,9 @@ import { registerSessions, type Sessions } from './sessions.ts'
 /** How long sessions may go on when the server ends. */
 export const SESSIONS_GRACE_MS = 30_000
 
+/** How long answers that have begun may take then; a long download is cut. */
+const REQUESTS_GRACE_MS = 5_000
+
 export interface ServerOptions extends Omit<ComposeOptions, 'fingerprint'> {
   /** Address to listen on, such as `127.0.0.1` or `::`. */
   readonly host: string
@@ -94,8 +97,10 @@ async function closeServer(parts: Parts, graceMs: number): Promise<void> {
   const { composition, sessions, app, listener, accessLog } = parts
   await listener.stopAccepting()
   await sessions.drain(graceMs)
-  composition.context.tasks.abortAll()
-  await composition.context.tasks.idle()
+  const { context } = composition
+  context.tasks.abortAll()
+  await context.tasks.idle()
+  await app.requests.drain(context.clock, REQUESTS_GRACE_MS)
   await app.fastify.close()
   listener.closeConnections()
   await composition.close()
