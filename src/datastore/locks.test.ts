@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict'
+import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { suite, test, type TestContext } from 'node:test'
+import { FakeClock } from '../../test/support/fake-clock.ts'
+import { FaultFileSystem } from '../../test/support/fault-file-system.ts'
+import { ForeignLock, foreignLockMissing } from '../../test/support/foreign-lock.ts'
+import { makeTemporaryFolder } from '../../test/support/temporary-folder.ts'
+import type { FileSystem } from '../base/fs/file-system.ts'
+import { nodeFileSystem } from '../base/fs/node-file-system.ts'
+import { type Clock, systemClock } from '../base/time/clock.ts'
+import { parseSnapshot } from '../formats/names.ts'
+import { ROOT_NAMESPACE } from '../formats/namespace.ts'
+import { LockTable } from './locks.ts'
+
+const REF = parseSnapshot('host/web1/2026-01-01T00:00:00Z')
+
+async function makeTable(
+  context: TestContext,
+  options: { fs?: FileSystem; clock?: Clock } = {},
+): Promise<LockTable> {
+  const folder = await makeTemporaryFolder(context)
+  const { fs = nodeFileSystem, clock = systemClock } = options
+  return new LockTable(fs, { clock, folder: `${folder}/locks`, store: 's', owner: undefined })
+}
+
+suite('LockTable', () => {
+  test('exclusive and shared locks, at once or not at all, with stock texts', async (context) => {
+    const table = await makeTable(context)
+    const path = table.snapshotLockPath(ROOT_NAMESPACE, REF)
+    await using shared = await table.lockSnapshot(ROOT_NAMESPACE, REF, 'shared')
+    await using _other = await table.lockSnapshot(ROOT_NAMESPACE, REF, 'shared')
+    assert.equal(statSync(shared.path).mode & 0o777, 0o660)
+    await assert.rejects(table.lockSnapshot(ROOT_NAMESPACE, REF, 'exclusive'), {
+      code: 'SNAPSHOT_LOCK_BUSY',
+      message: `unable to acquire snapshot lock ${JSON.stringify(path)}`,
+    })
+    await using group = await table.lockGroup(ROOT_NAMESPACE, REF)
+    await assert.rejects(table.lockGroup(ROOT_NAMESPACE, REF), (error: Error) => {
+      assert.equal(error.message, `unable to acquire backup group lock "${group.path}"`)
+      const { message } = error.cause as Error
+      assert.equal(
+        message,
+        `Unable to acquire lock "${group.path}" - Resource temporarily unavailable (os error 11)`,
+      )
+      return true
+    })
+  })
+
+  test('the manifest lock waits five seconds', async (context) => {
+    const clock = new FakeClock()
+    const table = await makeTable(context, { clock })
+    const first = await table.lockManifest(ROOT_NAMESPACE, REF)
+    const second = table.lockManifest(ROOT_NAMESPACE, REF)
+    await clock.untilSleeping()
+    await first.release()
+    await clock.advance(1_000)
+    await using _second = await second
+    const third = assert.rejects(table.lockManifest(ROOT_NAMESPACE, REF), {
+      code: 'MANIFEST_LOCK_BUSY',
+    })
+    for (let waitedMs = 0; waitedMs < 6_000; waitedMs += 250) {
+      await new Promise((resolve) => setImmediate(resolve))
+      await clock.advance(250)
+    }
+    await third
+  })
+
+  // races.md R-21, R-22: B has opened the lock file that A holds; A removes it; C makes a new one. B and C must not both
+  // believe that they hold the lock.
+  test('R-21, R-22: removing a lock file never makes two holders', async (context) => {
+    const faults = new FaultFileSystem(nodeFileSystem)
+    const table = await makeTable(context, { fs: faults.fs })
+    const a = await table.lockGroup(ROOT_NAMESPACE, REF)
+    const holders: string[] = []
+    let isDone = false
+    const opened = Promise.withResolvers<void>()
+    faults.onStep(async (step) => {
+      if (isDone || step.name !== 'open' || !step.path.includes('host-web1')) return
+      isDone = true
+      // B is about to open the old file: let it, and swap the file right after.
+      opened.resolve()
+    })
+    const b = table.lockGroup(ROOT_NAMESPACE, REF).then(
+      (lock) => {
+        holders.push('b')
+        return lock
+      },
+      () => null,
+    )
+    await opened.promise
+    await a.unlinkAndRelease()
+    const c = await table.lockGroup(ROOT_NAMESPACE, REF).catch(() => null)
+    if (c !== null) holders.push('c')
+    const lockOfB = await b
+    assert.equal(holders.length, 1, holders.join())
+    await lockOfB?.release()
+    await c?.release()
+    await (await table.lockGroup(ROOT_NAMESPACE, REF)).release()
+  })
+
+  test('R-22: a lock on a file that lost its name is not held; the next round takes the new one', async (context) => {
+    const faults = new FaultFileSystem(nodeFileSystem)
+    const table = await makeTable(context, { fs: faults.fs })
+    const path = table.groupLockPath(ROOT_NAMESPACE, REF)
+    mkdirSync(path.slice(0, path.lastIndexOf('/')), { recursive: true })
+    writeFileSync(path, '')
+    let removals = 2
+    faults.onStep((step) => {
+      if (step.name !== 'handle.stat' || removals === 0) return
+      removals -= 1
+      rmSync(path)
+    })
+    await using lock = await table.lockGroup(ROOT_NAMESPACE, REF)
+    assert.equal(removals, 0)
+    assert.ok(existsSync(lock.path))
+    await assert.rejects(table.lockGroup(ROOT_NAMESPACE, REF), { code: 'GROUP_LOCK_BUSY' })
+  })
+
+  test('other programs see the lock, and theirs is seen', {
+    skip: foreignLockMissing(),
+  }, async (context) => {
+    const table = await makeTable(context)
+    const lock = await table.lockGroup(ROOT_NAMESPACE, REF)
+    {
+      await using foreign = await ForeignLock.try(lock.path, 'flock', 'exclusive')
+      assert.equal(foreign.isHeld, false)
+    }
+    await lock.release()
+    await using foreign = await ForeignLock.try(lock.path, 'flock', 'shared')
+    assert.ok(foreign.isHeld)
+    await assert.rejects(table.lockGroup(ROOT_NAMESPACE, REF), { code: 'GROUP_LOCK_BUSY' })
+  })
+})
