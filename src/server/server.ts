@@ -6,6 +6,7 @@ import type { FileSystem } from '../base/fs/file-system.ts'
 import { nodeFileSystem } from '../base/fs/node-file-system.ts'
 import { silentLog } from '../base/log.ts'
 import { systemClock } from '../base/time/clock.ts'
+import { ConfigFiles } from '../config/config-files.ts'
 import { ensurePlaces, type Paths } from '../config/paths.ts'
 import { loadOrCreateCertificate } from '../transport/self-signed.ts'
 import { ServerTls } from '../transport/tls.ts'
@@ -51,12 +52,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const { paths, fs = nodeFileSystem, clock = systemClock, log = silentLog } = options
   await ensurePlaces(fs, paths)
   const hostname = os.hostname()
+  const owner = await new ConfigFiles({ fs, clock, paths }).newFileOwner()
   const certificate = await loadOrCreateCertificate(fs, {
     certificatePath: join(paths.config, 'proxy.pem'),
     keyPath: join(paths.config, 'proxy.key'),
     hostname,
     fqdn: hostname,
     clock,
+    owner,
     ...(options.keyBits === undefined ? {} : { keyBits: options.keyBits }),
   })
   const tls = new ServerTls(certificate)

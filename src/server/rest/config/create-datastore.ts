@@ -25,8 +25,10 @@ export async function runCreation(
   { name, path, reuse, properties }: NewDatastore,
   progress: Progress,
 ): Promise<void> {
+  // A folder that is taken over keeps its owner.
+  const owner = reuse ? undefined : await files.newFileOwner()
   await addDatastore(files, { name, path, properties }, async () => {
-    await createDatastore(fs, { name, path, reuse, progress })
+    await createDatastore(fs, { name, path, reuse, progress, owner })
   })
 }
 

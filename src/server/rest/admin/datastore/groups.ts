@@ -1,5 +1,6 @@
 /** `groups` of a namespace: list, remove (rest-api §4.3). */
 import type { Static } from 'typebox'
+import { mapConcurrent } from '../../../../base/async/map-concurrent.ts'
 import type { Datastore } from '../../../../datastore/datastore.ts'
 import { deleteGroup, listGroups, readGroupNotes, readOwner } from '../../../../datastore/groups.ts'
 import { listSnapshots, type SnapshotListing } from '../../../../datastore/snapshots.ts'
@@ -17,6 +18,9 @@ import { isListed, openNamespace, openOwned, permit } from './access.ts'
 import { groupOf } from './refs.ts'
 import { removalReport } from './removal-report.ts'
 import { LIST, REMOVE } from './requirements.ts'
+
+/** Enough to keep a disk busy; each takes a few files and descriptors. */
+const LIST_CONCURRENCY = 8
 
 const PATH = '/admin/datastore/{store}/groups'
 
@@ -48,11 +52,14 @@ async function list(
   const place = await permit(call, parameters, LIST)
   const datastore = await openNamespace(call, place)
   const { authId } = call.caller
+  const groups = await listGroups(datastore, place.ns)
+  const described = mapConcurrent(groups, { concurrency: LIST_CONCURRENCY }, async (group) =>
+    (await isListed(datastore, place, { group, authId }))
+      ? await describeGroup(datastore, place.ns, group)
+      : null,
+  )
   const entries: object[] = []
-  for (const group of await listGroups(datastore, place.ns)) {
-    if (!(await isListed(datastore, place, { group, authId }))) continue
-    entries.push(await describeGroup(datastore, place.ns, group))
-  }
+  for await (const entry of described) if (entry !== null) entries.push(entry)
   return entries
 }
 

@@ -1,5 +1,6 @@
 /** `snapshots` and `files` (rest-api §4.3). */
 import type { Static } from 'typebox'
+import { mapConcurrent } from '../../../../base/async/map-concurrent.ts'
 import type { Datastore } from '../../../../datastore/datastore.ts'
 import { groupExists, listGroups, readOwner } from '../../../../datastore/groups.ts'
 import { forgetSnapshot, listSnapshots } from '../../../../datastore/snapshots.ts'
@@ -18,6 +19,9 @@ import { isListed, openNamespace, openOwned, type PermittedPlace, permit } from 
 import { snapshotOf } from './refs.ts'
 import { LIST, REMOVE } from './requirements.ts'
 import { snapshotEntry } from './snapshot-entry.ts'
+
+/** Manifests read at a time: enough to keep a disk busy. */
+const LIST_CONCURRENCY = 8
 
 const PATH = '/admin/datastore/{store}/snapshots'
 
@@ -82,9 +86,10 @@ async function* listEntries(
   for (const group of groups) {
     if (!(await isListed(datastore, place, { group, authId }))) continue
     const owner = await readOwner(datastore, place.ns, group).catch(() => null)
-    for (const listing of await listSnapshots(datastore, place.ns, group)) {
+    const listings = await listSnapshots(datastore, place.ns, group)
+    yield* mapConcurrent(listings, { concurrency: LIST_CONCURRENCY }, async (listing) => {
       const entry = await snapshotEntry(datastore, place.ns, listing)
-      yield owner === null ? entry : { ...entry, owner }
-    }
+      return owner === null ? entry : { ...entry, owner }
+    })
   }
 }
