@@ -3,6 +3,7 @@
  * `auth.log` only. Source: rest-api.md 2.1, 6.4.
  */
 import type { IncomingMessage } from 'node:http'
+import { isIPv4 } from 'node:net'
 import { hasCode } from '../../base/errors.ts'
 import { Secret } from '../../base/secret.ts'
 import { SUPERUSER } from '../../config/auth-id.ts'
@@ -51,8 +52,13 @@ export function authRequestOf(request: IncomingMessage): AuthRequest {
     cookies: request.headersDistinct['cookie'] ?? [],
     authorization: request.headers.authorization ?? null,
     csrfToken: typeof csrf === 'string' ? csrf : null,
-    peer: `[${remoteAddress ?? ''}]:${remotePort ?? 0}`,
+    peer: `[${mappedAddress(remoteAddress ?? '')}]:${remotePort ?? 0}`,
   }
+}
+
+/** IPv4 as the dual-stack listener of stock sees it, so that tools that read `auth.log` (fail2ban) find it. */
+function mappedAddress(address: string): string {
+  return isIPv4(address) ? `::ffff:${address}` : address
 }
 
 /** The caller of `request`. Errors: AUTHENTICATION_FAILED (401) after 3 s. */
