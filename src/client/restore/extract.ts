@@ -4,6 +4,7 @@ import { parseRestorePattern } from '../../archive/path-pattern.ts'
 import { unpackError } from '../worker-link.ts'
 import { errors } from './errors.ts'
 import type { ExtractMessage, ExtractRequest, ExtractWorkerData } from './extract-worker.ts'
+import type { ExtractionPlan } from './extraction.ts'
 import type { ExtractStatistics } from './tree-extractor.ts'
 
 /** Bytes on their way to the thread: one slot is filled while others are written. */
@@ -52,6 +53,25 @@ export async function extractTree(
   }
 }
 
+/** What `options` mean, with patterns checked. Errors: PATTERN_INVALID. */
+export function planExtraction(target: string, options: ExtractOptions): ExtractionPlan {
+  return {
+    target,
+    patterns: (options.patterns ?? []).map(parseRestorePattern),
+    options: {
+      allowExistingDirs: options.allowExistingDirs ?? false,
+      overwriteFiles: options.overwriteFiles ?? false,
+      overwriteSymlinks: options.overwriteSymlinks ?? false,
+      overwriteHardlinks: options.overwriteHardlinks ?? false,
+      ignoreOwnership: options.ignoreOwnership ?? false,
+      ignoreXattrs: options.ignoreXattrs ?? false,
+      ignoreAcls: options.ignoreAcls ?? false,
+      ignorePermissions: options.ignorePermissions ?? false,
+      ignoreExtractDeviceErrors: options.ignoreExtractDeviceErrors ?? false,
+    },
+  }
+}
+
 class ExtractThread implements AsyncDisposable {
   readonly #worker: Worker
   readonly #options: ExtractOptions
@@ -66,21 +86,10 @@ class ExtractThread implements AsyncDisposable {
 
   constructor(target: string, options: ExtractOptions) {
     const workerData: ExtractWorkerData = {
-      target,
-      patterns: (options.patterns ?? []).map(parseRestorePattern),
-      options: {
-        allowExistingDirs: options.allowExistingDirs ?? false,
-        overwriteFiles: options.overwriteFiles ?? false,
-        overwriteSymlinks: options.overwriteSymlinks ?? false,
-        overwriteHardlinks: options.overwriteHardlinks ?? false,
-        ignoreOwnership: options.ignoreOwnership ?? false,
-        ignoreXattrs: options.ignoreXattrs ?? false,
-        ignoreAcls: options.ignoreAcls ?? false,
-        ignorePermissions: options.ignorePermissions ?? false,
-        ignoreExtractDeviceErrors: options.ignoreExtractDeviceErrors ?? false,
-      },
+      plan: planExtraction(target, options),
       collectErrors: options.onError !== undefined,
       slots: this.#slots,
+      slotSize: SLOT_SIZE,
     }
     this.#options = options
     this.#worker = new Worker(new URL('./extract-worker.ts', import.meta.url), { workerData })
