@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { rmSync, symlinkSync } from 'node:fs'
+import { renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { suite, test } from 'node:test'
 import { ForeignLock, foreignLockMissing } from '../../test/support/foreign-lock.ts'
 import { backUp, begin, makeChunk, makeTestStore } from '../../test/support/test-store.ts'
@@ -88,6 +88,19 @@ suite('DatastoreRegistry', () => {
     await registry.close()
     assert.equal(store.core.processLock.sharedCount, 0)
     await (await begin(store, DAY_1)).abort()
+  })
+
+  test('a folder that was removed and made again is opened anew; an offline one is let go', async (context) => {
+    const { registry, store, folder, change } = await makeTestStore(context)
+    rmSync(`${store.path}/.lock`)
+    writeFileSync(`${folder}/lock`, '')
+    renameSync(`${folder}/lock`, `${store.path}/.lock`)
+    const again = await registry.lookup('store1', 'write')
+    assert.notEqual(again.core, store.core)
+    change({ maintenance: { type: 'offline', message: '' } })
+    await assert.rejects(registry.lookup('store1', 'read'), /offline/)
+    change({ maintenance: null })
+    assert.notEqual((await registry.lookup('store1', 'read')).core, again.core)
   })
 
   test('sessions survive a change of settings, and a new one sees it', async (context) => {

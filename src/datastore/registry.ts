@@ -1,5 +1,6 @@
 /** The open datastores of this process by name, opened when first asked for (datastore-semantics.md 13). */
 import { Mutex } from '../base/async/mutex.ts'
+import { isSystemError } from '../base/errors.ts'
 import type { FileSystem } from '../base/fs/file-system.ts'
 import { nodeFileSystem } from '../base/fs/node-file-system.ts'
 import type { Log } from '../base/log.ts'
@@ -12,8 +13,10 @@ import {
   withSettings,
 } from './datastore.ts'
 import { errors } from './errors.ts'
+import { PROCESS_LOCK_FILE } from './layout.ts'
 import { findUnfinished, recoverJournalled } from './recovery.ts'
 import type { DatastoreSettings, MaintenanceType } from './settings.ts'
+import type { StoreCore } from './store-core.ts'
 
 /** What a caller is about to do: only looked up, read, or changed. */
 export type Operation = 'lookup' | 'read' | 'write'
@@ -38,6 +41,7 @@ export class DatastoreRegistry {
   readonly #options: RegistryOptions
   readonly #looker: ChunkLooker
   readonly #open = new Map<string, Datastore>()
+  readonly #recovered = new WeakSet<StoreCore>()
   /** One opening at a time: two of one store must find each other. */
   readonly #mutex = new Mutex()
 
@@ -53,10 +57,11 @@ export class DatastoreRegistry {
    */
   async lookup(name: string, operation: Operation): Promise<Datastore> {
     const settings = await this.#options.settingsOf(name)
+    if (settings === null || isOutOfUse(settings)) await this.#letGo(name)
     if (settings === null) throw errors.DATASTORE_UNKNOWN({ store: name })
     checkMaintenance(name, settings, operation)
     const known = this.#open.get(name)
-    if (known !== undefined && isSame(known.settings, settings)) return known
+    if (known !== undefined && (await this.#isCurrent(known, settings))) return known
     using _mutex = await this.#mutex.acquire()
     return await this.#openNow(name, settings)
   }
@@ -91,24 +96,54 @@ export class DatastoreRegistry {
 
   async #openNow(name: string, settings: DatastoreSettings): Promise<Datastore> {
     const known = this.#open.get(name)
-    if (known !== undefined && isSame(known.settings, settings)) return known
+    if (known !== undefined && (await this.#isCurrent(known, settings))) return known
     const options = this.#openOptions(name, settings)
-    if (known !== undefined && known.path === settings.path) {
-      const store = withSettings(known, options)
-      this.#open.set(name, store)
-      return store
-    }
-    const store = await openDatastore(this.#options.fs, options)
+    const isSameFolder = known !== undefined && (await this.#isItsFolder(known, settings.path))
+    const store = isSameFolder
+      ? withSettings(known, options)
+      : await openDatastore(this.#options.fs, options)
     try {
-      await recoverJournalled(store)
+      await this.#recoverOnce(store)
     } catch (error) {
-      await store.core.close()
+      if (!isSameFolder) await store.core.close()
       throw error
     }
-    // Sessions of a store that was moved away keep its core until they end; the registry's share goes now.
-    if (known !== undefined && known.core.sessions.count === 0) await known.core.close()
+    if (!isSameFolder) await this.#letGo(name)
     this.#open.set(name, store)
     return store
+  }
+
+  /** Whether nothing is to be done for this open datastore to be the one that is meant. */
+  async #isCurrent(known: Datastore, settings: DatastoreSettings): Promise<boolean> {
+    if (!isSame(known.settings, settings)) return false
+    if (settings.maintenance === null && !this.#recovered.has(known.core)) return false
+    return await this.#isItsFolder(known, settings.path)
+  }
+
+  /** Whether `path` still is the folder that was opened: it may have been removed and made again, or unmounted. */
+  async #isItsFolder(known: Datastore, path: string): Promise<boolean> {
+    try {
+      const { dev, ino } = await this.#options.fs.stat(`${path}/${PROCESS_LOCK_FILE}`)
+      return `${dev}:${ino}` === known.core.identity
+    } catch (error) {
+      if (isSystemError(error, 'ENOENT')) return false
+      throw error
+    }
+  }
+
+  /** Removes what our sessions left, the first time the store may be written. */
+  async #recoverOnce(store: Datastore): Promise<void> {
+    if (store.settings.maintenance !== null || this.#recovered.has(store.core)) return
+    await recoverJournalled(store)
+    this.#recovered.add(store.core)
+  }
+
+  /** Closes a datastore unless sessions still use it: its file system can be unmounted then. */
+  async #letGo(name: string): Promise<void> {
+    const known = this.#open.get(name)
+    if (known === undefined || known.core.sessions.count > 0) return
+    this.#open.delete(name)
+    await known.core.close()
   }
 
   #openOptions(name: string, settings: DatastoreSettings): OpenDatastoreOptions {
@@ -147,6 +182,11 @@ function reasonOf(type: MaintenanceType, message: string): string {
     default:
       return type satisfies never
   }
+}
+
+/** Modes in which nothing of the datastore is to be held open. */
+function isOutOfUse({ maintenance }: DatastoreSettings): boolean {
+  return maintenance !== null && ['offline', 'unmount', 'delete'].includes(maintenance.type)
 }
 
 function isSame(a: DatastoreSettings, b: DatastoreSettings): boolean {

@@ -17,7 +17,7 @@ import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 interface Rig {
   readonly backend: ChunkBackend
   /** Puts bytes under a digest past all rules. */
-  plant(digest: Digest, bytes: Uint8Array): Promise<void>
+  readonly plant: (digest: Digest, bytes: Uint8Array) => Promise<void>
 }
 
 const RIGS: Record<string, (context: TestContext) => Promise<Rig>> = {

@@ -36,7 +36,7 @@ export interface TestStore {
   /** Holds `store`, `state` and `locks`. */
   readonly folder: string
   /** Changes settings; the next lookup sees them. */
-  change(settings: Partial<DatastoreSettings>): void
+  readonly change: (settings: Partial<DatastoreSettings>) => void
 }
 
 /** An open datastore `store1` without its chunk folders; closed and removed after the test. */

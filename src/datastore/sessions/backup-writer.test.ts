@@ -350,7 +350,7 @@ suite('BackupWriter', () => {
     const { digest, blob, size } = await makeChunk('shared')
     const { promise: isReleased, resolve: release } = Promise.withResolvers<void>()
     // The first one holds the gate and fails; the second waits its turn and finds nothing there.
-    const rename = store.fs.rename
+    const rename = store.fs.rename.bind(store.fs)
     let failures = 1
     context.mock.method(store.fs, 'rename', async (from: string, to: string) => {
       if (failures > 0) {
