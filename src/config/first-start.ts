@@ -82,5 +82,7 @@ async function isOurs(files: ConfigFiles): Promise<boolean> {
 }
 
 function makePassword(): Secret {
-  return new Secret(randomBytes(PASSWORD_BYTES).toString('base64url'))
+  const text = randomBytes(PASSWORD_BYTES).toString('base64url')
+  // Without characters that a command line or a double click takes for something else.
+  return new Secret(text.replaceAll(/[-_]/g, 'x'))
 }

@@ -17,7 +17,7 @@ import { type Administration, makeAdministration, placeParameters } from './admi
 import { openLog } from './diagnostics.ts'
 import { errors } from './errors.ts'
 import { makeFirstDatastore } from './first-datastore.ts'
-import { welcomeLines } from './welcome.ts'
+import { passwordLines, welcomeLines } from './welcome.ts'
 
 const PORT_DEFAULT = 8007
 const GRACE_DEFAULT_S = 30
@@ -40,7 +40,9 @@ export const serveCommand = command({
     const { output, clock, signal, environment } = context
     const administration = await makeAdministration(values, context)
     const { fs, paths, files } = administration
-    const first = await setUp(administration, context)
+    const { generatedPassword: password } = await setUp(administration, context)
+    const secretLines = password === null ? [] : passwordLines(FIRST_USER, password)
+    for (const line of secretLines) output.line(line)
     // Loaded here, so that the other commands start without the whole server.
     const { startServer } = await import('../../server/server.ts')
     const server = await startServer({
@@ -60,7 +62,7 @@ export const serveCommand = command({
       hostname: hostname(),
       userid: (await findUser(files, FIRST_USER)) === null ? null : FIRST_USER,
       datastore: datastores[0]?.name ?? null,
-      password: first.generatedPassword,
+      password,
     }
     for (const line of welcomeLines(welcome)) output.line(line)
     await aborted(signal)

@@ -19,19 +19,21 @@ export interface Welcome {
 
 const EVERYWHERE = ['0.0.0.0', '::']
 
+/** Printed as soon as the password exists: a start that then fails (port in use) must not lose it. */
+export function passwordLines(userid: string, password: Secret): string[] {
+  return [
+    `The administrator ${userid} was made. The password is shown only this once:`,
+    '',
+    `    ${password.reveal()}`,
+    '',
+  ]
+}
+
 /** The lines, without line ends. */
 export function welcomeLines(welcome: Welcome): string[] {
   const { port, fingerprint, password, userid, datastore } = welcome
   const host = hostOf(welcome)
   const lines = [`Cairn is up: https://${host}:${port}`]
-  if (password !== null) {
-    lines.push(
-      '',
-      `The administrator ${userid ?? ''} was made. The password is shown only this once:`,
-      '',
-      `    ${password.reveal()}`,
-    )
-  }
   const repository = `${userid ?? 'USER@REALM'}@${host}:${port}:${datastore ?? 'DATASTORE'}`
   lines.push(
     '',
