@@ -10,8 +10,8 @@ export interface ChunkLooker extends AsyncDisposable {
   look(request: Omit<LookRequest, 'delayMs'>): Promise<LookAnswer>
 }
 
-/** A slow disk answers several requests at once; more threads than this only take turns. */
-const WORKER_COUNT = 4
+/** Two, so that one slow disk does not hold up the looks at another; each thread costs 20 MB of memory. */
+const WORKER_COUNT = 2
 /** Awaited looks at once. */
 const LOOKS_AT_ONCE = 32
 const NANOSECONDS_PER_MS = 1e6

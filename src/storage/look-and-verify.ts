@@ -8,8 +8,8 @@ import type { LookAnswer } from './look-chunks.ts'
 
 /** One slice is 20 ms of warm looks: sessions take turns, and an abort is heard soon. */
 const SLICE_COUNT = 8192
-/** Slices on their way at once: as many as there are workers, so that a cold disk gets several requests. */
-const SLICES_AT_ONCE = 4
+/** Slices on their way at once: as many as there are threads, so that a cold disk gets several requests. */
+const SLICES_AT_ONCE = 2
 /** Doubtful chunks read at once; each is at most 16 MiB. */
 const VERIFIED_AT_ONCE = 4
 /** More missing digests than this say nothing new, and none is needed to fail a session. */
