@@ -20,6 +20,7 @@ import { parseNamespace } from '../../src/formats/namespace.ts'
 import { parseSnapshot } from '../../src/formats/names.ts'
 import { parseTaskEndLine } from '../../src/formats/task-status.ts'
 import { parseUpid } from '../../src/formats/upid.ts'
+import { archiveTargets } from './archive-targets.ts'
 import type { FuzzTarget } from './fuzz.ts'
 
 const FIXTURES = join(import.meta.dirname, '..', 'fixtures')
@@ -30,6 +31,7 @@ export async function fuzzTargets(): Promise<FuzzTarget[]> {
   const bodies = readFolder('sessions/bodies').filter((bytes) => bytes.length <= SAMPLE_SIZE_MAX)
   const blobs = bodies.filter((bytes) => blobKindOf(bytes) !== null)
   return [
+    ...archiveTargets(),
     {
       name: 'blob',
       samples: blobs,
