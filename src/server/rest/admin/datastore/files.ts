@@ -1,8 +1,7 @@
 /** `files` of a snapshot (rest-api §4.3). */
 import type { Static } from 'typebox'
 import { readManifest } from '../../../../datastore/manifest-store.ts'
-import { listSnapshots, snapshotExists } from '../../../../datastore/snapshots.ts'
-import { MANIFEST_NAME } from '../../../../formats/archive-name.ts'
+import { readListing } from '../../../../datastore/snapshots.ts'
 import { formatSnapshot } from '../../../../formats/names.ts'
 import { FileListShape, SnapshotParameters } from '../../../../protocol/datastore.ts'
 import { AUTHENTICATED } from '../../../../protocol/endpoint.ts'
@@ -32,14 +31,11 @@ async function list(
   const place = await permit(call, parameters, LOOK)
   const ref = snapshotOf(parameters)
   const datastore = await openOwned(call, place, { group: ref, operation: 'read' })
-  const listings = await listSnapshots(datastore, place.ns, ref)
-  const names = listings.find((listing) => listing.ref.time === ref.time)?.files ?? []
-  if (!(await snapshotExists(datastore, place.ns, ref))) {
-    throw refused('ENOENT: No such file or directory')
-  }
-  if (!names.includes(MANIFEST_NAME)) {
+  const listing = await readListing(datastore, place.ns, ref)
+  if (listing === null) throw refused('ENOENT: No such file or directory')
+  if (!listing.finished) {
     throw refused(`manifest not found for snapshot '${formatSnapshot(ref)}'`)
   }
   const { manifest, blobSize } = await readManifest(datastore, place.ns, ref)
-  return fileEntries(manifest, { blobSize, names })
+  return fileEntries(manifest, { blobSize, names: listing.files })
 }

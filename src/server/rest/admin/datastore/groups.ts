@@ -3,8 +3,9 @@ import type { Static } from 'typebox'
 import { mapConcurrent } from '../../../../base/async/map-concurrent.ts'
 import type { Datastore } from '../../../../datastore/datastore.ts'
 import { deleteGroup, listGroups, readGroupNotes, readOwner } from '../../../../datastore/groups.ts'
-import { listSnapshots, type SnapshotListing } from '../../../../datastore/snapshots.ts'
-import type { GroupRef } from '../../../../formats/names.ts'
+import { listSnapshotRefs } from '../../../../datastore/snapshot-refs.ts'
+import { readListing, type SnapshotListing } from '../../../../datastore/snapshots.ts'
+import type { GroupRef, SnapshotRef } from '../../../../formats/names.ts'
 import type { NamespacePath } from '../../../../formats/namespace.ts'
 import {
   GroupListParameters,
@@ -68,25 +69,35 @@ async function describeGroup(
   ns: NamespacePath,
   group: GroupRef,
 ): Promise<object> {
-  const snapshots = await listSnapshots(datastore, ns, group)
-  const newest = shownSnapshot(snapshots)
+  const refs = await listSnapshotRefs(datastore, ns, group)
+  const newest = await shownSnapshot(datastore, ns, refs)
   const owner = await readOwner(datastore, ns, group).catch(() => null)
   const notes = await readGroupNotes(datastore, ns, group).catch(() => '')
   return {
     'backup-type': group.type,
     'backup-id': group.id,
     'last-backup': newest?.ref.time ?? 0,
-    'backup-count': snapshots.length,
+    'backup-count': refs.length,
     files: newest?.files ?? [],
     ...(owner === null ? {} : { owner }),
     ...(notes === '' ? {} : { comment: firstLineWithEnd(notes) }),
   }
 }
 
-/** The newest finished snapshot; the only one, finished or not, where there is just one. */
-function shownSnapshot(snapshots: readonly SnapshotListing[]): SnapshotListing | undefined {
-  if (snapshots.length === 1) return snapshots[0]
-  return snapshots.findLast(({ finished }) => finished)
+/**
+ * The newest finished snapshot; the only one, finished or not, where there is just one. Usually
+ * the first that is looked at: a list of groups must not read every snapshot.
+ */
+async function shownSnapshot(
+  datastore: Datastore,
+  ns: NamespacePath,
+  refs: readonly SnapshotRef[],
+): Promise<SnapshotListing | null> {
+  for (const ref of refs.toReversed()) {
+    const listing = await readListing(datastore, ns, ref)
+    if (listing !== null && (listing.finished || refs.length === 1)) return listing
+  }
+  return null
 }
 
 /** Stock keeps the line end here, and only here. */

@@ -3,7 +3,7 @@ import type { Static } from 'typebox'
 import type { Datastore } from '../../../../datastore/datastore.ts'
 import { listGroups } from '../../../../datastore/groups.ts'
 import { listNamespaces } from '../../../../datastore/namespaces.ts'
-import { listSnapshots } from '../../../../datastore/snapshots.ts'
+import { listSnapshotRefs } from '../../../../datastore/snapshot-refs.ts'
 import { usage } from '../../../../datastore/usage.ts'
 import {
   ActiveOperationsShape,
@@ -79,7 +79,7 @@ async function countContent(
       if (!(await isListed(datastore, place, { group, authId }))) continue
       const count = (counts[group.type] ??= { groups: 0, snapshots: 0 })
       count.groups += 1
-      count.snapshots += (await listSnapshots(datastore, ns, group)).length
+      count.snapshots += (await listSnapshotRefs(datastore, ns, group)).length
     }
   }
   return counts
