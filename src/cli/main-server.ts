@@ -16,7 +16,7 @@ function abortOnSignals(): AbortSignal {
     if (controller.signal.aborted) process.exit(EXIT_FAILED)
     controller.abort()
   }
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, onSignal)
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal)
   return controller.signal
 }
 

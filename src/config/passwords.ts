@@ -20,7 +20,8 @@ export async function checkPassword(
   const hash = memberOf(value, splitAuthId(userid).name)
   if (typeof hash !== 'string') return false
   if (!(await matchesHash(userid, password, hash))) return false
-  if (isOutdatedHash(hash)) await setPassword(files, userid, password)
+  // Where the file cannot be written, the older hash is still good: nobody is refused for it.
+  if (isOutdatedHash(hash)) await setPassword(files, userid, password).catch(() => {})
   return true
 }
 

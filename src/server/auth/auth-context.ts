@@ -52,13 +52,23 @@ export async function openAuth(options: {
   readonly log?: AuthLog
 }): Promise<AuthContext> {
   const { files, clock, log = silentAuthLog } = options
-  await files.update(PRIVATE_KEY_FILE, (key) => key ?? generateKeyPairSync('ed25519').privateKey)
+  await makeMissing(files, PRIVATE_KEY_FILE, () => generateKeyPairSync('ed25519').privateKey)
   const { value: privateKey } = await files.read(PRIVATE_KEY_FILE)
-  await files.update(PUBLIC_KEY_FILE, (key) =>
-    key === null && privateKey !== null ? createPublicKey(privateKey) : key,
+  await makeMissing(files, PUBLIC_KEY_FILE, () =>
+    privateKey === null ? null : createPublicKey(privateKey),
   )
-  await files.update(CSRF_KEY_FILE, (key) => key ?? randomBytes(CSRF_KEY_SIZE))
+  await makeMissing(files, CSRF_KEY_FILE, () => randomBytes(CSRF_KEY_SIZE))
   return Object.freeze({ files, clock, log })
+}
+
+/** Writes `file` if it is missing; a folder that cannot be written is fine as long as all is there. */
+async function makeMissing<Key>(
+  files: ConfigFiles,
+  file: ConfigFile<Key | null>,
+  make: () => Key | null,
+): Promise<void> {
+  if ((await files.read(file)).value !== null) return
+  await files.update(file, (key) => key ?? make())
 }
 
 /** The key that signs tickets. */
