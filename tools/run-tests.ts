@@ -15,7 +15,7 @@ import { listSources } from './source-files.ts'
 
 const root = join(import.meta.dirname, '..')
 /** No test file may take longer; a hang is a failure, not a time-out of CI. */
-const FILE_TIMEOUT_MS = 600_000
+const FILE_TIMEOUT_MS = 240_000
 const CONCURRENCY = 2
 
 interface Outcome {
@@ -35,6 +35,7 @@ const passed: Outcome[] = []
 let failedCount = 0
 
 for await (const event of run({ files, concurrency: CONCURRENCY, timeout: FILE_TIMEOUT_MS })) {
+  if (event.type === 'test:summary' && event.data.file !== undefined) reportFile(event.data)
   if (event.type !== 'test:pass' && event.type !== 'test:fail') continue
   const { data } = event
   if (data.details.type === 'suite') continue
@@ -66,6 +67,16 @@ failedCount += leftOut.length
 if (passed.length === 0) process.stdout.write('FAILED no test ran\n')
 process.exitCode = failedCount > 0 || passed.length === 0 ? 1 : 0
 process.stdout.write(`${passed.length} passed, ${failedCount} failed, ${skipped.length} skipped\n`)
+
+function reportFile(summary: {
+  file?: string
+  counts: { tests: number }
+  duration_ms: number
+}): void {
+  const seconds = (summary.duration_ms / 1000).toFixed(1)
+  const file = relative(root, summary.file ?? '')
+  process.stdout.write(`${file}: ${summary.counts.tests} tests, ${seconds} s\n`)
+}
 
 function isSelected(file: string): boolean {
   return positionals.length === 0 || positionals.some((path) => file.startsWith(path))
