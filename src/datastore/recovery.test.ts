@@ -23,6 +23,7 @@ import {
 } from '../../test/support/test-store.ts'
 import { makeTemporaryFolder } from '../../test/support/temporary-folder.ts'
 import { nodeFileSystem } from '../base/fs/node-file-system.ts'
+import { systemError } from '../base/fs/system-error.ts'
 import { silentProgress } from '../base/progress.ts'
 import { parseGroup } from '../formats/names.ts'
 import { ROOT_NAMESPACE } from '../formats/namespace.ts'
@@ -35,6 +36,7 @@ const DAY_1 = 1_767_225_600
 const DAY_2 = DAY_1 + 86_400
 const DAY_3 = DAY_2 + 86_400
 /** The steps of the three levels differ in their syncs only: the default is walked closely, the others in part. */
+const FAULT_STRIDE = 3
 const STRIDES = { none: 7, filesystem: 2, file: 5 } as const
 
 /** A second backup that reuses, writes and duplicates, on a file system that may stop; true if finish was answered. */
@@ -136,6 +138,53 @@ suite('recovery after a crash', () => {
     const next = await makeTestStore(context, { folder })
     assert.ok(existsSync(`${store.path}/host/web1/2026-01-01T00:00:00Z/a.img.fidx`))
     assert.deepEqual(await next.store.core.journal.list(), [])
+  })
+})
+
+suite('a call that fails once', () => {
+  test('at every step: the session ends, the base stays, the next backup works', async (context) => {
+    const settings = { syncLevel: 'filesystem' } as const
+    let stepCount = 1
+    for (let at = 0; at <= stepCount; at += at === 0 ? 1 : FAULT_STRIDE) {
+      const faults = new FaultFileSystem(nodeFileSystem)
+      const rig = await makeTestStore(context, { settings, fs: faults.fs })
+      await backUp(rig.store, DAY_1, ['one', 'two'])
+      faults.reset()
+      if (at > 0) faults.plan({ at, errno: 'ENOSPC' })
+      const wasAnswered = await secondBackup(rig).catch(() => false)
+      if (at === 0) stepCount = faults.steps.length
+      const step = `${at} ${JSON.stringify(faults.steps[at - 1])}`
+      faults.reset()
+      const { core } = rig.store
+      assert.deepEqual(
+        [core.gate.size, core.sessions.count, core.processLock.sharedCount],
+        [0, 0, 0],
+        step,
+      )
+      await rig.registry.close().catch(() => {})
+      const { folder } = rig
+      await checkAfterRestart(context, { folder, ...settings, wasAnswered, step })
+    }
+    assert.ok(stepCount > 50)
+  })
+
+  test('the sync of the published name: the manifest loses it again', async (context) => {
+    const faults = new FaultFileSystem(nodeFileSystem)
+    const { store } = await makeTestStore(context, { fs: faults.fs })
+    const writer = await begin(store, DAY_1)
+    await writeArchive(writer, 'root.pxar.didx', ['one'])
+    let published = false
+    faults.onStep((step) => {
+      if (step.name !== 'syncFolder' || step.path !== writer.path) return
+      published = existsSync(`${writer.path}/index.json.blob`)
+      throw systemError('EIO', 'fsync', step.path)
+    })
+    await assert.rejects(finish(writer), /EIO/)
+    faults.onStep(null)
+    assert.ok(published)
+    assert.equal(existsSync(`${writer.path}/index.json.blob`), false)
+    await writer.abort()
+    assert.equal(existsSync(`${store.path}/host/web1`), false)
   })
 })
 
