@@ -26,6 +26,8 @@ export interface TestStoreOptions {
   readonly fs?: FileSystem
   readonly clock?: Clock
   readonly settings?: Partial<DatastoreSettings>
+  /** Owner of the datastore's folder; only root can ask for one. */
+  readonly owner?: { readonly uid: number; readonly gid: number }
   /** Folder of an earlier test store of the same test: a restart. */
   readonly folder?: string
 }
@@ -49,7 +51,9 @@ export async function makeTestStore(
   const path = `${folder}/store`
   if (options.folder === undefined) {
     const progress = silentProgress()
-    await createDatastore(nodeFileSystem, { name: STORE, path, progress, chunkFolders: false })
+    const { owner } = options
+    const made = { name: STORE, path, progress, chunkFolders: false, owner }
+    await createDatastore(nodeFileSystem, made)
   }
   let settings = { ...defaultSettings(path), ...options.settings }
   const registry = new DatastoreRegistry({

@@ -475,4 +475,28 @@ suite('beginBackup()', () => {
     }
     assert.deepEqual(Object.values(modes), [0o755, 0o644, 0o644, 0o644, 0o644, 0o750])
   })
+
+  test('run as root, all that is made belongs to the owner of the folder', {
+    skip: notRoot(),
+  }, async (context) => {
+    const owner = { uid: 34, gid: 34 }
+    const { store, folder } = await makeTestStore(context, { owner })
+    await backUp(store, DAY_1, ['one'])
+    const writer = await begin(store, DAY_2)
+    await writer.createFixedIndex('d.img.fidx', { size: 1, reuseCsum: null })
+    await writeManifest(writer)
+    const strange: string[] = []
+    for (const top of [store.path, `${folder}/locks/store1`]) {
+      for (const name of ['', ...readdirSync(top, { recursive: true, encoding: 'utf8' })]) {
+        const { uid, gid } = await store.fs.lstat(`${top}/${name}`)
+        if (uid !== 34 || gid !== 34) strange.push(`${top}/${name}`)
+      }
+    }
+    assert.deepEqual(strange, [])
+    await writer.abort()
+  })
 })
+
+function notRoot(): string | false {
+  return process.getuid?.() === 0 ? false : 'needs root to give files away'
+}
