@@ -40,6 +40,8 @@ const EXCLUDE_CLI_NAME = '.pxarexclude-cli'
 const O_PATH = 0o10000000
 const O_CLOEXEC = 0o2000000
 const AT_FDCWD = -100
+/** Longest target path a HARDLINK item holds. */
+const LINK_PATH_SIZE_MAX = 4096
 
 export interface WalkOptions {
   /** Path of the tree's root; links in it are followed. */
@@ -276,7 +278,8 @@ class TreeWalker {
     const position = this.#encoder.addFile(name, metadata, stat.size)
     const change = check('failed to read', path, () => copyContent(fd, stat.size, this.#out))
     if (change !== null) this.#warnChanged(path, change)
-    if (stat.linkCount > 1) {
+    // Under a longer path no link to it could be stored: further names are archived as files.
+    if (stat.linkCount > 1 && path.length <= LINK_PATH_SIZE_MAX) {
       this.#links.set(stat.identity(), { path: Buffer.from(path, 'latin1'), position })
     }
     this.#catalog.addFile(name, { size: stat.size, mtimeSec: stat.mtimeSec })
