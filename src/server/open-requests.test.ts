@@ -29,7 +29,7 @@ suite('OpenRequests.drain()', () => {
     const clock = new FakeClock()
     requests.track(response())
     const drained = requests.drain(clock, 1000)
-    clock.advance(1000)
+    await clock.advance(1000)
     await drained
     assert.equal(requests.count, 1)
   })

@@ -117,6 +117,30 @@ suite('HTTP edges', () => {
     }
   })
 
+  const refusals = [
+    ['no credentials', null, 'GET', '/version', 401, 3000],
+    ['a wrong secret', `PBSAPIToken=${TOKEN_ID}:wrong`, 'GET', '/version', 401, 3000],
+    ['a declared permission', 'token', 'GET', '/nodes', 403, 500],
+    ['an unknown path', 'token', 'GET', '/nothere', 404, 0],
+    ['a wrong parameter', 'token', 'GET', '/version?x', 400, 0],
+    ['a failed login', null, 'POST', '/access/ticket', 401, 3000],
+  ] as const
+  for (const [name, credentials, method, path, status, delayMs] of refusals) {
+    test(`${name} is refused after ${delayMs} ms, no more and not much less`, async () => {
+      const body =
+        method === 'POST' ? new URLSearchParams({ username: 'fxadmin@pbs', password: 'x' }) : null
+      const sent = credentials === 'token' ? authorization : credentials
+      const headers: Record<string, string> = sent === null ? {} : { authorization: sent }
+      state.takeSleptMs()
+      const url = `http://127.0.0.1:${state.port}/api2/json${path}`
+      const answer = await fetch(url, { method, headers, body })
+      assert.equal(answer.status, status)
+      const sleptMs = state.takeSleptMs()
+      // What the check itself took counts towards the delay.
+      assert.ok(sleptMs <= delayMs && sleptMs >= delayMs * 0.5, `${sleptMs} ms`)
+    })
+  }
+
   test('the description of the API needs no credentials', async () => {
     const answer = await fetch(`http://127.0.0.1:${state.port}/openapi.json`)
     assert.equal(answer.headers.get('content-type'), 'application/json')

@@ -40,6 +40,8 @@ export interface RestState {
   resetConfig(edit?: (name: string, text: string) => string): void
   /** A valid secret of `TOKEN_ID`, as long as the configuration is not reset. */
   tokenSecret(): Promise<string>
+  /** Milliseconds that were asked to be waited since the last call. */
+  takeSleptMs(): number
   close(): Promise<void>
 }
 
@@ -52,8 +54,9 @@ export async function openRestState(): Promise<RestState> {
   resetConfig()
   await prepareDatastores(folder)
   prepareTasks(paths.tasks)
+  const clock = new RecordedClock()
   const composition = await compose(
-    { paths, clock: recordedClock(), node: 'vm', version: VERSION, fingerprint: 'a5'.repeat(32) },
+    { paths, clock, node: 'vm', version: VERSION, fingerprint: 'a5'.repeat(32) },
     () => {},
   )
   const app = await createApp(composition.context, { routes: ROUTES })
@@ -64,19 +67,37 @@ export async function openRestState(): Promise<RestState> {
     folder,
     resetConfig,
     tokenSecret: async () => (await regenerateSecret(composition.context.files, TOKEN_ID)).reveal(),
+    takeSleptMs: () => clock.takeSleptMs(),
     close: async () => await close({ app, composition, folder }),
   }
 }
 
-/** Time goes on from the recording's; waiting takes no time, so that a refusal costs nothing. */
-function recordedClock(): Clock {
-  return {
-    now: () => RECORDED_AT_MS + performance.now(),
-    monotonic: () => performance.now(),
-    sleep: async (_delayMs, signal) => {
-      signal?.throwIfAborted()
-      await new Promise((resolve) => setImmediate(resolve))
-    },
+/**
+ * Time goes on from the recording's. Who sleeps wakes at once and finds that the time is over, so
+ * that a refusal costs nothing.
+ */
+class RecordedClock implements Clock {
+  #sleptMs = 0
+  #takenMs = 0
+
+  now(): number {
+    return RECORDED_AT_MS + this.monotonic()
+  }
+
+  monotonic(): number {
+    return performance.now() + this.#sleptMs
+  }
+
+  async sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted()
+    this.#sleptMs += delayMs
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+
+  takeSleptMs(): number {
+    const taken = this.#sleptMs - this.#takenMs
+    this.#takenMs = this.#sleptMs
+    return taken
   }
 }
 
