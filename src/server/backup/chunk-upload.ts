@@ -1,0 +1,50 @@
+/** POST /fixed_chunk and /dynamic_chunk: from the body to the chunk store (backup-protocol.md 4.4). */
+import type { Static } from 'typebox'
+import { Semaphore } from '../../base/async/semaphore.ts'
+import { checkUnencryptedChunk } from '../../formats/chunk.ts'
+import { inspectBlob, sealBlobCrc } from '../../formats/data-blob.ts'
+import { parseDigest } from '../../formats/digest.ts'
+import type { UploadChunk } from '../../protocol/backup-session.ts'
+import { refused } from '../errors.ts'
+import type { Exchange, SessionReply } from '../session/exchange.ts'
+import { bodyBuffers, PROCESSING_MAX } from '../session/limits.ts'
+import type { BackupSession } from './session.ts'
+
+/** Of all sessions together: the pool has few threads, and each chunk being checked is in memory twice. */
+const processing = new Semaphore(PROCESSING_MAX)
+
+/**
+ * Collects, checks, stores and registers one chunk. The order of checks, and so which error wins, is
+ * the page's: length, header, content, store, then session and writer.
+ */
+export async function uploadChunk(
+  session: BackupSession,
+  kind: 'fixed' | 'dynamic',
+  parameters: Static<typeof UploadChunk>,
+  exchange: Exchange,
+): Promise<SessionReply> {
+  const { wid, size } = parameters
+  const encodedSize = parameters['encoded-size']
+  const digest = parseDigest(parameters.digest)
+  using _room = await session.share.acquire(encodedSize, exchange.signal)
+  using buffer = bodyBuffers.take(encodedSize)
+  const blob = buffer.bytes
+  const received = await exchange.readInto(blob)
+  if (received > encodedSize) throw refused('uploaded chunk is larger than announced.')
+  if (received < encodedSize) throw refused('uploaded chunk has unexpected size.')
+  using _turn = await processing.acquire(1, exchange.signal)
+  inspectBlob(blob)
+  // Clients may leave the CRC out; what is stored has ours.
+  sealBlobCrc(blob)
+  await checkUnencryptedChunk(blob, { digest, size })
+  await session.writer.insertChunk(digest, blob, size, ({ duplicate, storedSize }) => {
+    const { index, uploaded } = session.findWriter(kind, wid)
+    index.noteUpload({ wid, size })
+    uploaded.count += 1
+    uploaded.size += size
+    uploaded.compressed_size += storedSize
+    uploaded.duplicates += duplicate ? 1 : 0
+  })
+  session.debug(() => `upload_chunk done: ${size} bytes, ${digest}`)
+  return { kind: 'data', value: digest }
+}
