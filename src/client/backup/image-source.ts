@@ -1,5 +1,6 @@
 /** Disk images: a file, a block device or a pipe as chunks of one size. */
 import { type FileHandle, open } from 'node:fs/promises'
+import { nextDataOffset } from '../../base/fs/native-holes.ts'
 import type { BufferPool } from './buffer-pool.ts'
 import type { SourceChunk } from './source-chunk.ts'
 import { errors } from '../errors.ts'
@@ -14,6 +15,8 @@ export interface ImageSource extends AsyncDisposable {
 
 /** Where a block device ends is found by seeking: its size is not in its stat. */
 const LARGEST_DEVICE = 2 ** 53
+/** Unit of `blocks` in a stat. */
+const BLOCK_SIZE = 512
 
 /** Opens `path`. @throws SOURCE_UNREADABLE, SOURCE_EMPTY */
 export async function openImage(path: string): Promise<ImageSource> {
@@ -28,38 +31,57 @@ export async function openImage(path: string): Promise<ImageSource> {
     if (stat.isFIFO()) return new PipeSource(handle)
     const size = stat.isBlockDevice() ? await deviceSize(handle) : stat.size
     if (size === 0) throw errors.SOURCE_EMPTY({ path })
-    return new FileSource(handle, { path, size })
+    const isSparse = stat.isFile() && stat.blocks * BLOCK_SIZE < size
+    return new FileSource(handle, { path, size, isSparse })
   } catch (error) {
     await handle.close()
     throw error
   }
 }
 
+interface FileFacts {
+  readonly path: string
+  readonly size: number
+  /** Whether it has holes that are worth to be asked for. */
+  readonly isSparse: boolean
+}
+
 class FileSource implements ImageSource {
   readonly size: number
   readonly #handle: FileHandle
-  readonly #path: string
+  readonly #facts: FileFacts
 
-  constructor(
-    handle: FileHandle,
-    { path, size }: { readonly path: string; readonly size: number },
-  ) {
+  constructor(handle: FileHandle, facts: FileFacts) {
     this.#handle = handle
-    this.#path = path
-    this.size = size
+    this.#facts = facts
+    this.size = facts.size
   }
 
   async *chunks(pool: BufferPool, chunkSize: number): AsyncGenerator<SourceChunk, void, undefined> {
+    const zeros = new Uint8Array(this.#facts.isSparse ? chunkSize : 0)
+    let dataOffset = 0
     for (let offset = 0; offset < this.size; offset += chunkSize) {
       const wanted = Math.min(chunkSize, this.size - offset)
-      const buffer = pool.take()
-      const count = await fill(this.#handle, buffer.subarray(0, wanted), offset)
-      if (count < wanted) {
-        const data = { path: this.#path, expected: this.size, actual: offset + count }
-        throw errors.SOURCE_SIZE_CHANGED(data)
+      if (this.#facts.isSparse && dataOffset <= offset) {
+        dataOffset = nextDataOffset(this.#handle.fd, offset) ?? this.size
       }
-      yield { bytes: buffer.subarray(0, wanted), release: () => pool.give(buffer) }
+      if (dataOffset >= offset + wanted) {
+        yield { bytes: zeros.subarray(0, wanted), isZero: true, release: () => {} }
+      } else {
+        yield await this.#read(pool, offset, wanted)
+      }
     }
+  }
+
+  async #read(pool: BufferPool, offset: number, wanted: number): Promise<SourceChunk> {
+    const buffer = pool.take()
+    const bytes = buffer.subarray(0, wanted)
+    const count = await fill(this.#handle, bytes, offset)
+    if (count < wanted) {
+      const { path, size } = this.#facts
+      throw errors.SOURCE_SIZE_CHANGED({ path, expected: size, actual: offset + count })
+    }
+    return { bytes, release: () => pool.give(buffer) }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -2,6 +2,8 @@
 
 export interface SourceChunk {
   readonly bytes: Uint8Array
+  /** True where the source knows that all bytes are zero; absent where somebody has to look. */
+  readonly isZero?: boolean
   /** Called once, when nobody reads `bytes` any more. */
   release(): void
 }

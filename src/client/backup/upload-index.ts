@@ -123,7 +123,8 @@ async function hash(
   crypt: CryptConfig | null,
 ): Promise<HashedChunk> {
   const { bytes } = chunk
-  const digest = isAllZero(bytes) ? await zeros.digestOf(bytes) : await chunkDigest(bytes, crypt)
+  const isZero = chunk.isZero ?? isAllZero(bytes)
+  const digest = isZero ? await zeros.digestOf(bytes) : await chunkDigest(bytes, crypt)
   return { bytes, digest, release: () => chunk.release() }
 }
 
