@@ -175,7 +175,9 @@ class TreeWalker {
     const kept = this.#patterns.length === 0 ? all : all.filter((one) => this.#isKept(folder, one))
     this.#checkCount(kept.length)
     this.#entryCount += kept.length
-    return kept.sort((a, b) => (a.name < b.name ? -1 : 1))
+    kept.sort((a, b) => (a.name < b.name ? -1 : 1))
+    // A folder that changes while it is listed may tell a name twice; no reader expects that.
+    return kept.filter(({ name }, index) => index === 0 || kept[index - 1]?.name !== name)
   }
 
   #checkCount(count: number): void {

@@ -22,17 +22,19 @@ export type ExtractRequest =
 /** From the worker. */
 export type ExtractMessage =
   | { readonly kind: 'free'; readonly slot: number }
+  | { readonly kind: 'warning'; readonly line: string }
   | { readonly kind: 'entry-error'; readonly error: PackedError }
   | { readonly kind: 'error'; readonly error: PackedError }
   | { readonly kind: 'done'; readonly statistics: ExtractStatistics }
 
 function main({ plan, collectErrors, slots, slotSize }: ExtractWorkerData): void {
   const tell = (error: Error) => post({ kind: 'entry-error', error: packError(error) })
+  const onWarning = (line: string) => post({ kind: 'warning', line })
   let run: Extraction | null = null
   parentPort?.on('message', (request: ExtractRequest) => {
     try {
       if (request.kind === 'stop') return close()
-      run ??= startExtraction(plan, collectErrors ? tell : null)
+      run ??= startExtraction(plan, { onError: collectErrors ? tell : null, onWarning })
       if (request.kind === 'data') {
         run.push(new Uint8Array(slots, request.slot * slotSize, request.size))
         return post({ kind: 'free', slot: request.slot })

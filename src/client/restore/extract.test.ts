@@ -67,7 +67,10 @@ async function extract(
   mkdirSync(target)
   options.prepare?.(target)
   // Without the thread around it, which costs more than all the rest.
-  const run = startExtraction(planExtraction(target, options), options.onError ?? null)
+  const run = startExtraction(planExtraction(target, options), {
+    onError: options.onError ?? null,
+    onWarning: options.onWarning ?? assert.fail,
+  })
   try {
     run.push(archive(fill))
     run.finish()
@@ -173,6 +176,14 @@ suite('extractTree()', () => {
     assert.equal(messages.length, 1)
     assert.equal(readFileSync(join(target, 'a'), 'utf8'), 'old')
     assert.equal(readFileSync(join(target, 'b'), 'utf8'), 'new')
+  })
+
+  test('leaves attributes out that an archive may not decide about', async (context) => {
+    const lines: string[] = []
+    const xattrs = [{ name: Buffer.from('security.selinux'), value: Buffer.from('x') }]
+    const fill: Fill = (encoder) => encoder.addFile(Buffer.from('f'), { ...FILE, xattrs }, 0)
+    await extract(context, fill, { onWarning: (line) => lines.push(line) })
+    assert.deepEqual(lines, ['"f": skipping invalid xattr name "security.selinux"'])
   })
 
   test('wants permission for existing directories', async (context) => {
@@ -298,7 +309,10 @@ suite('extractTree() never writes outside the target', () => {
       // `out` is there already, as an earlier run could have left it.
       mkdirSync(target)
       symlinkSync(parent, join(target, 'out'))
-      const run = startExtraction(planExtraction(target, everything), null)
+      const run = startExtraction(planExtraction(target, everything), {
+        onError: null,
+        onWarning: assert.fail,
+      })
       assert.throws(() => run.push(archive(fill)), { code: 'EXTRACT_ENTRY_FAILED' })
       run.close()
       assert.equal(existsSync(join(target, 'h')), false)

@@ -162,6 +162,9 @@ class ExtractThread implements AsyncDisposable {
       case 'free':
         this.#free.push(message.slot)
         break
+      case 'warning':
+        this.#options.onWarning?.(message.line)
+        break
       case 'entry-error':
         this.#options.onError?.(unpackError(message.error))
         break

@@ -39,11 +39,18 @@ export interface Extraction {
  */
 export function startExtraction(
   plan: ExtractionPlan,
-  onError: ((error: Error) => void) | null,
+  {
+    onError,
+    onWarning,
+  }: {
+    readonly onError: ((error: Error) => void) | null
+    readonly onWarning: (line: string) => void
+  },
 ): Extraction {
   const root = openTarget(plan.target)
   const extractor = new TreeExtractor(root, plan.options, {
     selection: new Selection(plan.patterns),
+    onWarning,
     onFailure(text, cause) {
       if (onError === null) {
         const full = `encountered unexpected error during extraction: ${text}`

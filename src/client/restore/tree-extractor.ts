@@ -9,7 +9,6 @@ import type { PxarHandler } from '../../archive/pxar/decoder.ts'
 import {
   type DeviceEntry,
   type DirectoryEntry,
-  type EntryMetadata,
   type FileEntry,
   type HardlinkEntry,
   type SpecialEntry,
@@ -30,7 +29,13 @@ import { createFile, openLinkFolder } from './open-target.ts'
 import type { Selection } from './selection.ts'
 import { SparseFile } from './sparse-file.ts'
 import { systemText } from '../system-text.ts'
-import { type MetadataChoice, writeInitialFlags, writeMetadata } from './write-metadata.ts'
+import {
+  type MetadataChoice,
+  type MetadataHooks,
+  type MetadataTarget,
+  writeInitialFlags,
+  writeMetadata,
+} from './write-metadata.ts'
 
 const O_PATH = 0o10000000
 const O_CLOEXEC = 0o2000000
@@ -50,8 +55,12 @@ export interface ExtractStatistics {
   readonly bytes: number
 }
 
-/** Hears that an entry failed, in stock's words; throws to stop. */
-export type EntryFailure = (text: string, cause: unknown) => void
+export interface ExtractHooks {
+  readonly selection: Selection
+  /** Hears that an entry failed, in stock's words; throws to stop. */
+  onFailure(text: string, cause: unknown): void
+  onWarning(line: string): void
+}
 
 interface OpenFile {
   readonly fd: number
@@ -64,22 +73,16 @@ interface OpenFile {
 /** Handler of a decoder; `close` at the end in any case. */
 export class TreeExtractor implements PxarHandler {
   readonly #options: ExtractorOptions
-  readonly #selection: Selection
-  readonly #onFailure: EntryFailure
+  readonly #hooks: ExtractHooks
   readonly #folders: FolderStack
   #file: OpenFile | null = null
   #entryCount = 0
   #size = 0
 
   /** `root` is the descriptor of the target directory; it stays the caller's. */
-  constructor(
-    root: number,
-    options: ExtractorOptions,
-    hooks: { readonly selection: Selection; readonly onFailure: EntryFailure },
-  ) {
+  constructor(root: number, options: ExtractorOptions, hooks: ExtractHooks) {
     this.#options = options
-    this.#selection = hooks.selection
-    this.#onFailure = hooks.onFailure
+    this.#hooks = hooks
     this.#folders = new FolderStack(root, options)
   }
 
@@ -98,7 +101,7 @@ export class TreeExtractor implements PxarHandler {
     const name = entry.name.toString('latin1')
     const mode = entry.kind === 'hardlink' ? 0 : entry.metadata.mode
     const path = `${folder.path}/${name}`
-    if (!this.#selection.select(path, mode, folder.isDefault).isTaken) return
+    if (!this.#hooks.selection.select(path, mode, folder.isDefault).isTaken) return
     this.#try(entry, failedText(entry), () => this.#extract(entry, name))
   }
 
@@ -131,9 +134,7 @@ export class TreeExtractor implements PxarHandler {
       // A directory that was never made has no metadata to get.
       if (folder.fd === null) return
       const target = { kind: 'open', fd: folder.fd, isDirectory: true } as const
-      writeMetadata(target, folder.entry.metadata, this.#options, (action, error) =>
-        this.#fail(folder.entry, `failed to leave directory: ${action}`, error),
-      )
+      this.#metadata(target, folder.entry, 'failed to leave directory')
     } finally {
       this.#folders.close(folder)
     }
@@ -147,11 +148,15 @@ export class TreeExtractor implements PxarHandler {
   }
 
   #enter(entry: DirectoryEntry): void {
-    if (!this.#folders.isStarted) return this.#folders.start(entry, this.#selection.isDefault)
+    if (!this.#folders.isStarted) return this.#folders.start(entry, this.#hooks.selection.isDefault)
     const parent = this.#folders.top
     const path = `${parent.path}/${entry.name.toString('latin1')}`
     const { mode } = entry.metadata
-    const { isTaken, isDefault } = this.#selection.selectDirectory(path, mode, parent.isDefault)
+    const { isTaken, isDefault } = this.#hooks.selection.selectDirectory(
+      path,
+      mode,
+      parent.isDefault,
+    )
     const folder = this.#folders.enter(entry, path, isDefault)
     if (!isTaken) return
     this.#entryCount++
@@ -186,7 +191,7 @@ export class TreeExtractor implements PxarHandler {
     const fd = this.#create(entry.name, () => createFile(parent, name, this.#options))
     const content = new SparseFile(fd)
     this.#file = { fd, entry, content, size: 0, isFailed: false }
-    writeInitialFlags(fd, entry.metadata.flags, (action, error) => this.#fail(entry, action, error))
+    writeInitialFlags(fd, entry.metadata.flags, this.#hooksOf(entry, failedText(entry)))
   }
 
   #finishFile({ fd, entry, content, size }: OpenFile): void {
@@ -194,7 +199,7 @@ export class TreeExtractor implements PxarHandler {
       content.finish()
       this.#size += size
       const target = { kind: 'open', fd, isDirectory: false } as const
-      this.#metadata(target, entry, entry.metadata)
+      this.#metadata(target, entry, failedText(entry))
     })
   }
 
@@ -234,20 +239,21 @@ export class TreeExtractor implements PxarHandler {
     try {
       const isSymlink = entry.kind === 'symlink'
       const target = { kind: 'path', fd, folder: parent, name, isSymlink } as const
-      this.#metadata(target, entry, entry.metadata)
+      this.#metadata(target, entry, failedText(entry))
     } finally {
       closeFd(fd)
     }
   }
 
-  #metadata(
-    target: Parameters<typeof writeMetadata>[0],
-    entry: TreeEntry,
-    metadata: EntryMetadata,
-  ): void {
-    writeMetadata(target, metadata, this.#options, (action, error) =>
-      this.#fail(entry, `${failedText(entry)}: ${action}`, error),
-    )
+  #metadata(target: MetadataTarget, entry: Exclude<TreeEntry, HardlinkEntry>, stage: string): void {
+    writeMetadata(target, entry.metadata, this.#options, this.#hooksOf(entry, stage))
+  }
+
+  #hooksOf(entry: TreeEntry, stage: string): MetadataHooks {
+    return {
+      onFailure: (action, error) => this.#fail(entry, `${stage}: ${action}`, error),
+      onWarning: (text) => this.#hooks.onWarning(`${quoteName(entry.name)}: ${text}`),
+    }
   }
 
   #create(name: Buffer, create: () => number): number {
@@ -274,7 +280,7 @@ export class TreeExtractor implements PxarHandler {
     if (isDevice && this.#options.ignoreExtractDeviceErrors) return
     try {
       const text = `error at entry ${quoteName(entry.name)}: ${action}: ${systemText(error)}`
-      this.#onFailure(text, error)
+      this.#hooks.onFailure(text, error)
     } catch (stop) {
       throw stop instanceof StoppedError ? stop : new StoppedError(stop)
     }

@@ -44,66 +44,64 @@ export type MetadataTarget =
       readonly isSymlink: boolean
     }
 
-/** What a failed step is told to: it throws to stop, or collects. */
-export type StepFailure = (action: string, error: unknown) => void
+export interface MetadataHooks {
+  /** What a failed step is told to: it throws to stop, or collects. */
+  onFailure(action: string, error: unknown): void
+  /** Something was left out or guessed. */
+  onWarning(text: string): void
+}
 
 const NOT_KNOWN = ['EOPNOTSUPP', 'ENOTSUP']
 
 /**
- * Applies `metadata`. Each step that fails is told to `onFailure` and the next one is tried. Also the
+ * Applies `metadata`. Each step that fails is told to `hooks` and the next one is tried. Also the
  * no-dump attribute is restored, which stock leaves out.
  */
 export function writeMetadata(
   target: MetadataTarget,
   metadata: EntryMetadata,
   choice: MetadataChoice,
-  onFailure: StepFailure,
+  hooks: MetadataHooks,
 ): void {
   const { fd } = target
   if (!choice.ignoreOwnership) {
-    step('failed to set ownership', NOT_KNOWN, onFailure, () =>
-      chownFd(fd, metadata.uid, metadata.gid),
-    )
+    step('failed to set ownership', NOT_KNOWN, hooks, () => chownFd(fd, metadata.uid, metadata.gid))
   }
-  writeAttributes(target, metadata, choice, onFailure)
+  writeAttributes(target, metadata, choice, hooks)
   if (metadata.acl !== null && !choice.ignoreAcls) {
-    step('failed to apply acls', [], onFailure, () => writeAcls(target, metadata))
+    step('failed to apply acls', [], hooks, () => writeAcls(target, metadata, hooks))
   }
   if (metadata.quotaProjectId !== null && target.kind === 'open') {
     const id = metadata.quotaProjectId
     const action = 'error while setting fsxattr to restore quota project id'
-    step(action, [], onFailure, () => writeProjectId(fd, id))
+    step(action, [], hooks, () => writeProjectId(fd, id))
   }
   if (!choice.ignorePermissions) {
-    step('failed to change file mode', NOT_KNOWN, onFailure, () => writeMode(target, metadata.mode))
+    step('failed to change file mode', NOT_KNOWN, hooks, () => writeMode(target, metadata.mode))
   }
-  step('failed to restore mtime attribute', NOT_KNOWN, onFailure, () =>
-    writeMtime(target, metadata),
-  )
+  step('failed to restore mtime attribute', NOT_KNOWN, hooks, () => writeMtime(target, metadata))
   if (metadata.flags !== 0 && target.kind === 'open') {
-    step('failed to set file attributes', NOT_KNOWN, onFailure, () =>
-      writeFlags(fd, metadata.flags),
-    )
+    step('failed to set file attributes', NOT_KNOWN, hooks, () => writeFlags(fd, metadata.flags))
   }
 }
 
 /** Sets what must be there before content: it decides how the file system stores it (step 1). */
-export function writeInitialFlags(fd: number, flags: number, onFailure: StepFailure): void {
+export function writeInitialFlags(fd: number, flags: number, hooks: MetadataHooks): void {
   const wanted = flagsToLinux(flags) & LINUX_FLAGS_INITIAL_MASK
   if (wanted === 0) return
-  step('failed to set initial file attributes', NOT_KNOWN, onFailure, () => addFlags(fd, wanted))
+  step('failed to set initial file attributes', NOT_KNOWN, hooks, () => addFlags(fd, wanted))
 }
 
 function writeAttributes(
   target: MetadataTarget,
   metadata: EntryMetadata,
   choice: MetadataChoice,
-  onFailure: StepFailure,
+  hooks: MetadataHooks,
 ): void {
   let isKnown = true
-  step('failed to set extended attributes', [], onFailure, () => {
+  step('failed to set extended attributes', [], hooks, () => {
     try {
-      if (!choice.ignoreXattrs) writeXattrs(target, metadata)
+      if (!choice.ignoreXattrs) writeXattrs(target, metadata, hooks)
     } catch (error) {
       if (!isSystemError(error, ...NOT_KNOWN)) throw error
       // A file system without attributes has no place for capabilities either.
@@ -112,21 +110,33 @@ function writeAttributes(
   })
   const { fcaps } = metadata
   if (fcaps === null || !isKnown) return
-  step('failed to set file capabilities', NOT_KNOWN, onFailure, () =>
+  step('failed to set file capabilities', NOT_KNOWN, hooks, () =>
     putXattr(target, 'security.capability', fcaps),
   )
 }
 
-function writeXattrs(target: MetadataTarget, { xattrs }: EntryMetadata): void {
+function writeXattrs(
+  target: MetadataTarget,
+  { xattrs }: EntryMetadata,
+  hooks: MetadataHooks,
+): void {
   for (const xattr of xattrs) {
     const name = Buffer.from(xattr.name).toString('latin1')
     // Whoever wrote the archive does not decide about security labels.
     if (isKeptXattr(name)) putXattr(target, name, xattr.value)
+    else hooks.onWarning(`skipping invalid xattr name ${JSON.stringify(name)}`)
   }
 }
 
-function writeAcls(target: MetadataTarget, { mode, acl }: EntryMetadata): void {
+function writeAcls(
+  target: MetadataTarget,
+  { mode, acl }: EntryMetadata,
+  hooks: MetadataHooks,
+): void {
   if (acl === null) return
+  if (acl.groupObj === null && (acl.users.length > 0 || acl.groups.length > 0)) {
+    hooks.onWarning('missing acl group object, using the group permissions as mask')
+  }
   putXattr(target, 'system.posix_acl_access', encodePosixAcl(accessAclOf(mode, acl)))
   const defaults = defaultAclOf(acl)
   if (defaults === null) return
@@ -172,12 +182,12 @@ function procPath(fd: number): string {
 function step(
   action: string,
   ignored: readonly string[],
-  onFailure: StepFailure,
+  hooks: MetadataHooks,
   run: () => void,
 ): void {
   try {
     run()
   } catch (error) {
-    if (!isSystemError(error, ...ignored)) onFailure(action, error)
+    if (!isSystemError(error, ...ignored)) hooks.onFailure(action, error)
   }
 }
