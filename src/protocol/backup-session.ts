@@ -1,6 +1,6 @@
 /** Parameters of the backup protocol's calls (backup-protocol.md 2.4, 4.2). */
 import Type from 'typebox'
-import { ChunkDigest, closed, SafeId, snapshotParameters, StoreName } from './common.ts'
+import { ChunkDigest, closed, SafeId, rawSnapshotParameters, StoreName } from './common.ts'
 
 /** Exact value of the `Upgrade` header. */
 export const BACKUP_PROTOCOL = 'proxmox-backup-protocol-v1'
@@ -13,7 +13,7 @@ const WriterId = Type.Integer({ minimum: 1, maximum: 256 })
 /** Query of the upgrade. */
 export const BackupUpgrade = closed({
   store: StoreName,
-  ...snapshotParameters,
+  ...rawSnapshotParameters,
   debug: Type.Optional(Type.Boolean()),
   benchmark: Type.Optional(Type.Boolean()),
   'no-cache': Type.Optional(Type.Boolean()),

@@ -1,6 +1,6 @@
 /** Parameters of the reader protocol's calls (backup-protocol.md 2.4, 5). */
 import Type from 'typebox'
-import { ChunkDigest, closed, SafeId, snapshotParameters, StoreName } from './common.ts'
+import { ChunkDigest, closed, SafeId, rawSnapshotParameters, StoreName } from './common.ts'
 
 /** Exact value of the `Upgrade` header. */
 export const READER_PROTOCOL = 'proxmox-backup-reader-protocol-v1'
@@ -8,7 +8,7 @@ export const READER_PROTOCOL = 'proxmox-backup-reader-protocol-v1'
 /** Query of the upgrade. */
 export const ReaderUpgrade = closed({
   store: StoreName,
-  ...snapshotParameters,
+  ...rawSnapshotParameters,
   debug: Type.Optional(Type.Boolean()),
 })
 

@@ -197,7 +197,11 @@ function formText(values: Readonly<Record<string, unknown>>): string {
   return new URLSearchParams(pairs).toString()
 }
 
-/** Making datastores means 65,536 folders each: that is tested where it is the subject. */
-function isSkipped({ group, phase }: RestRecord): boolean {
-  return group === 'config-datastore' && phase === 'setup'
+/** Of "other", what this server has: upgrades without upgrade, and the overview of usage. */
+const OTHER_PATHS = /^\/api2\/json\/(?:backup|reader|status(?:\/datastore-usage)?)$/
+
+function isSkipped({ group, phase, request }: RestRecord): boolean {
+  // Making datastores means 65,536 folders each: that is tested where it is the subject.
+  if (group === 'config-datastore') return phase === 'setup'
+  return group === 'other' && !OTHER_PATHS.test(request.path)
 }

@@ -18,6 +18,7 @@ const GROUPS = [
   'config-datastore',
   'login',
   'nodes',
+  'other',
   'transport',
 ]
 

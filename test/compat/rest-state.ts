@@ -22,6 +22,7 @@ import { type App, createApp } from '../../src/server/app.ts'
 import { type Composition, compose } from '../../src/server/compose.ts'
 import type { ServerContext } from '../../src/server/context.ts'
 import { ROUTES } from '../../src/server/rest/routes.ts'
+import { registerSessions } from '../../src/server/sessions.ts'
 import { openGoldenStore } from '../support/golden-datastore.ts'
 
 const FIXTURES = join(import.meta.dirname, '..', 'fixtures')
@@ -59,7 +60,8 @@ export async function openRestState(): Promise<RestState> {
     { paths, clock, node: 'vm', version: VERSION, fingerprint: 'a5'.repeat(32) },
     () => {},
   )
-  const app = await createApp(composition.context, { routes: ROUTES })
+  const handleFirst = registerSessions(composition.context).handleRequest
+  const app = await createApp(composition.context, { routes: ROUTES, handleFirst })
   const port = await listen(app.httpServer)
   return {
     context: composition.context,
