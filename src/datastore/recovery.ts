@@ -34,7 +34,7 @@ export async function recoverJournalled(store: Datastore): Promise<string[]> {
 export async function* findUnfinished(store: Datastore): AsyncGenerator<string> {
   for (const ns of await listNamespaces(store)) {
     for (const group of await listGroups(store, ns)) {
-      await removeHidden(store, ns, group)
+      if (store.settings.maintenance === null) await removeHidden(store, ns, group)
       for (const { ref, finished } of await listSnapshots(store, ns, group)) {
         if (!finished) yield snapshotPath(store.path, ns, ref)
       }

@@ -73,7 +73,7 @@ export class DatastoreRegistry {
   async recover(names: readonly string[], report: (line: string) => void): Promise<void> {
     for (const name of names) {
       try {
-        const store = await this.lookup(name, 'write')
+        const store = await this.lookup(name, 'read')
         for await (const path of findUnfinished(store)) {
           report(`datastore '${name}': snapshot without a manifest: ${path}`)
         }

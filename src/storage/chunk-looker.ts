@@ -5,9 +5,14 @@ import { isSystemError, toError } from '../base/errors.ts'
 import type { FileStat, FileSystem } from '../base/fs/file-system.ts'
 import { digestFromBytes, DIGEST_SIZE } from '../formats/digest.ts'
 import type { LookAnswer, LookRequest } from './look-chunks.ts'
+import type { StorageTask } from './look-worker.ts'
 
 export interface ChunkLooker extends AsyncDisposable {
-  look(request: Omit<LookRequest, 'delayMs'>): Promise<LookAnswer>
+  /** Rejects with the signal's reason soon after it was aborted. */
+  look(
+    request: Omit<LookRequest, 'delayMs'>,
+    options: { readonly signal: AbortSignal | undefined },
+  ): Promise<LookAnswer>
 }
 
 /** Two, so that one slow disk does not hold up the looks at another; each thread costs 20 MB of memory. */
@@ -24,32 +29,35 @@ export function workerLooker(options: { readonly delayMs?: number } = {}): Chunk
   const pool = new WorkerPool(STORAGE_WORKER_URL, { size: WORKER_COUNT })
   const delayMs = options.delayMs ?? 0
   return {
-    // The digests are a view of a large list: only this slice of it is to travel.
-    look: (request) =>
-      pool.run<LookAnswer>({
-        kind: 'look',
-        ...request,
-        digests: request.digests.slice(),
-        delayMs,
-      }),
+    async look(request, { signal }) {
+      // The digests are a view of a large list: only this slice of it is to travel.
+      const digests = request.digests.slice()
+      const task: StorageTask = { kind: 'look', ...request, digests, delayMs }
+      return await pool.run<LookAnswer>(task, signal === undefined ? {} : { signal })
+    },
     [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
   }
 }
 
 /** Looks through `fs`, so that tests can make them fail. */
 export function doorLooker(fs: FileSystem): ChunkLooker {
-  return { look: (request) => lookThrough(fs, request), [Symbol.asyncDispose]: async () => {} }
+  return {
+    look: (request, options) => lookThrough(fs, request, options),
+    [Symbol.asyncDispose]: async () => {},
+  }
 }
 
 async function lookThrough(
   fs: FileSystem,
   request: Omit<LookRequest, 'delayMs'>,
+  { signal }: { readonly signal: AbortSignal | undefined },
 ): Promise<LookAnswer> {
   const { folder, digests, doubt } = request
   const missing: Uint8Array[] = []
   const doubtful: Uint8Array[] = []
   let failure: LookAnswer['failure'] = null
-  await forEachConcurrent(positions(digests), { concurrency: LOOKS_AT_ONCE }, async (start) => {
+  const options = { concurrency: LOOKS_AT_ONCE, signal }
+  await forEachConcurrent(positions(digests), options, async (start) => {
     const digest = digestFromBytes(digests, start)
     try {
       const stat = await fs.lstat(`${folder}/${digest.slice(0, 4)}/${digest}`)

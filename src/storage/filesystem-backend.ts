@@ -107,7 +107,8 @@ export class FilesystemBackend implements ChunkBackend {
     return await lookAndVerify(digests, {
       ...options,
       pathOf: (digest) => this.pathOf(digest),
-      look: (packed) => looker.look({ folder, digests: packed, doubt: doubt.window }),
+      look: (packed) =>
+        looker.look({ folder, digests: packed, doubt: doubt.window }, { signal: options.signal }),
       isWhole: (digest) => this.#isTrusted(digest),
     })
   }

@@ -30,8 +30,8 @@ export interface LookAnswer {
   readonly failure: { readonly digest: string; readonly code: string; readonly text: string } | null
 }
 
-/** Looks at each digest once; stops at the first error that is not absence. */
-export function lookChunks(request: LookRequest): LookAnswer {
+/** Looks at each digest once; stops at the first error that is not absence. `check` throws when nobody wants it any more. */
+export function lookChunks(request: LookRequest, check: () => void = () => {}): LookAnswer {
   const { folder, digests, doubt, delayMs } = request
   const view = Buffer.from(digests.buffer, digests.byteOffset, digests.byteLength)
   const missing: number[] = []
@@ -41,6 +41,8 @@ export function lookChunks(request: LookRequest): LookAnswer {
     const hex = view.toString('hex', position * DIGEST_SIZE, (position + 1) * DIGEST_SIZE)
     if (hex === previous) continue
     previous = hex
+    // A cold disk takes milliseconds for a look: the end of a session must not wait for a whole request.
+    check()
     if (delayMs > 0) pause(delayMs)
     try {
       const stat = lstatSync(`${folder}/${hex.slice(0, 4)}/${hex}`, { throwIfNoEntry: false })

@@ -9,7 +9,7 @@ serveWorker((input, context): unknown => {
   const task = input as StorageTask
   switch (task.kind) {
     case 'look':
-      return lookChunks(task)
+      return lookChunks(task, () => context.throwIfAborted())
     case 'create-folders':
       return createPrefixFolders(task, {
         onPercent: (percent) => context.tell(percent),
