@@ -1,4 +1,5 @@
 /** The chunks of a datastore as its operations see them: one rule for who may store, look and take away. */
+import type { ProcessLock } from '../base/fs/record-lock.ts'
 import type { Digest } from '../formats/digest.ts'
 import type { ChunkBackend, ChunkLook, PutResult } from '../storage/chunk-backend.ts'
 import { osErrorText } from '../storage/os-error-text.ts'
@@ -10,14 +11,21 @@ export class ChunkStore {
   readonly #backend: ChunkBackend
   readonly #gate: Gate
   readonly #sessions: LiveSessions
+  readonly #processLock: ProcessLock | null
 
+  /** Without `processLock` there is nobody else whose sessions could mind. */
   constructor(
     backend: ChunkBackend,
-    options: { readonly gate: Gate; readonly sessions: LiveSessions },
+    options: {
+      readonly gate: Gate
+      readonly sessions: LiveSessions
+      readonly processLock?: ProcessLock
+    },
   ) {
     this.#backend = backend
     this.#gate = options.gate
     this.#sessions = options.sessions
+    this.#processLock = options.processLock ?? null
   }
 
   /**
@@ -64,11 +72,13 @@ export class ChunkStore {
 
   /**
    * Takes a chunk away that `isBad` (asked again under the gate: an upload may have healed it) and fails every session
-   * that relies on it (races.md R-31, R-32). Its new place, or null if it stays or is gone.
+   * that relies on it (races.md R-31, R-32). Its new place, or null if it stays or is gone. While another process has
+   * sessions, which cannot be told, it throws PROCESS_LOCK_BUSY and the chunk stays.
    */
   async markBad(digest: Digest, isBad: () => Promise<boolean>): Promise<string | null> {
     using _gate = await this.#gate.acquire(digest)
     if (!(await isBad())) return null
+    using _process = this.#excludeOthers()
     const place = await this.#backend.markBad(digest)
     if (place !== null) {
       const text = `chunk ${digest} was found corrupt and renamed while the session relied on it`
@@ -76,7 +86,15 @@ export class ChunkStore {
     }
     return place
   }
+
+  #excludeOthers(): Disposable {
+    if (this.#processLock === null || this.#processLock.isExclusive) return nothing
+    return this.#processLock.tryExclusive()
+  }
 }
+
+/** What holds nothing. */
+const nothing: Disposable = { [Symbol.dispose]() {} }
 
 const MISSING_TEXT = 'No such file or directory (os error 2)'
 

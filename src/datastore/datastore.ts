@@ -83,7 +83,7 @@ function makeDatastore(
     owner,
     locks: new LockTable(fs, { clock, folder, store: name, owner }),
     files: new StoreFiles(fs, { owner, durable: settings.syncLevel !== 'none' }),
-    chunks: new ChunkStore(backend, { gate: core.gate, sessions: core.sessions }),
+    chunks: new ChunkStore(backend, core),
     core,
   })
 }

@@ -114,15 +114,23 @@ async function setAside(
   problem: Problem & { readonly size: number; readonly progress: Progress },
 ): Promise<void> {
   if (!problem.renames) return
-  const place = await store.chunks.markBad(digest, async () => {
-    try {
-      return !(await isWholeChunk(digest, await store.chunks.read(digest)))
-    } catch {
-      // Gone or unreadable now: nothing that we judged is there to be renamed.
-      return false
-    }
-  })
-  if (place !== null) problem.progress.log(`corrupt chunk renamed to ${quote(place)}`)
+  const { progress } = problem
+  try {
+    const place = await store.chunks.markBad(digest, async () => await isStillBad(store, digest))
+    if (place !== null) progress.log(`corrupt chunk renamed to ${quote(place)}`)
+  } catch (error) {
+    if (!hasCode(error, 'PROCESS_LOCK_BUSY')) throw error
+    progress.log(`corrupt chunk ${digest} stays for now: another process uses the datastore`)
+  }
+}
+
+async function isStillBad(store: Datastore, digest: Digest): Promise<boolean> {
+  try {
+    return !(await isWholeChunk(digest, await store.chunks.read(digest)))
+  } catch {
+    // Gone or unreadable now: nothing that we judged is there to be renamed.
+    return false
+  }
 }
 
 function* unverifiedPositions(index: ArchiveIndex, verdicts: ChunkVerdicts): Generator<number> {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { suite, test } from 'node:test'
 import { backUp, begin, makeChunk, makeTestStore, UPID } from '../../../test/support/test-store.ts'
+import { ForeignLock, foreignLockMissing } from '../../../test/support/foreign-lock.ts'
 import { silentProgress } from '../../base/progress.ts'
 import { parseSnapshot } from '../../formats/names.ts'
 import { ROOT_NAMESPACE } from '../../formats/namespace.ts'
@@ -109,5 +110,29 @@ suite('verifySnapshot()', () => {
       lines.at(-1)!,
       /failed: Unable to open dynamic index ".*" - No such file or directory \(os error 2\)$/,
     )
+  })
+
+  test('R-32: while another process has sessions, a corrupt chunk is reported and stays', {
+    skip: foreignLockMissing(),
+  }, async (context) => {
+    const { store } = await makeTestStore(context)
+    await backUp(store, DAY_1, ['one'])
+    const { digest } = await makeChunk('one')
+    const path = store.chunks.pathOf(digest)
+    writeFileSync(path, new Uint8Array(20))
+    {
+      await using _foreign = await ForeignLock.try(`${store.path}/.lock`, 'record', 'shared')
+      const { ok, lines } = await verify(store)
+      assert.equal(ok, false)
+      const line = `corrupt chunk ${digest} stays for now: another process uses the datastore`
+      assert.ok(lines.includes(line))
+      assert.ok(existsSync(path))
+    }
+    // Sessions of our own are told, so they are no hindrance.
+    const writer = await begin(store, DAY_1 + 60)
+    await verify(store)
+    assert.equal(existsSync(path), false)
+    assert.equal(store.core.processLock.sharedCount, 1)
+    await writer.abort()
   })
 })
