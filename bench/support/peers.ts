@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import type { BenchServer } from './server-process.ts'
-import { clientCommand } from './server-process.ts'
+import { clientCommand } from '../../test/support/cairn-process.ts'
 import { measure, type Measured } from './measure.ts'
 
 export type DataKind = 'image' | 'tree'
