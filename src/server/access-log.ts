@@ -1,5 +1,5 @@
 /** `access.log`: one line a request, in stock's form (rest-api §6.4). */
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { toError } from '../base/errors.ts'
 import { RotatingLog } from '../base/fs/rotating-log.ts'
@@ -18,6 +18,14 @@ export function noteCaller(request: IncomingMessage, authId: string): void {
   callers.set(request, authId)
 }
 
+export interface AccessLogAnswer {
+  /** As sent, with query. */
+  readonly path: string
+  readonly status: number
+  /** Bytes of the body; 0 when that is not known (streams, deflated answers). */
+  readonly size: number
+}
+
 export class AccessLog {
   readonly #context: ServerContext
   readonly #file: RotatingLog
@@ -31,17 +39,17 @@ export class AccessLog {
     })
   }
 
-  /** Adds the line of an answered request; `path` is as sent, with query. */
-  write(request: IncomingMessage, response: ServerResponse, path: string): void {
+  /** Adds the line of an answered request. */
+  write(request: IncomingMessage, answer: AccessLogAnswer): void {
+    const { path, status, size } = answer
     const peer = request.socket.remoteAddress ?? '-'
     const address = peer.includes(':') ? peer : `::ffff:${peer}`
     const stamp = accessStamp(unixSeconds(this.#context.clock))
-    const size = response.getHeader('content-length') ?? 0
     const agent = request.headers['user-agent']?.slice(0, AGENT_LENGTH_MAX) ?? '-'
     const line =
       `${address} - ${callers.get(request) ?? '-'} [${stamp}] ` +
       `"${request.method ?? '-'} ${path.slice(0, PATH_LENGTH_MAX)}" ` +
-      `${response.statusCode} ${String(size)} ${agent}\n`
+      `${status} ${size} ${agent}\n`
     this.#file.append(line)
   }
 

@@ -83,7 +83,8 @@ export async function createApp(context: ServerContext, options: AppOptions): Pr
   prepare(fastify)
   const { accessLog } = options
   fastify.addHook('onResponse', async (request, reply) => {
-    accessLog?.write(request.raw, reply.raw, request.originalUrl)
+    const size = Number(reply.getHeader('content-length') ?? 0)
+    accessLog?.write(request.raw, { path: request.originalUrl, status: reply.statusCode, size })
   })
   mountRoutes(fastify, context, options.routes)
   mountPages(fastify, context, options.routes)

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { nodeFileSystem } from '../base/fs/node-file-system.ts'
@@ -72,8 +72,9 @@ suite('startServer()', () => {
     await get('/api2/json/ping?x')
     await server.close({ graceMs: 0 })
     await server.close()
+    assert.ok(!existsSync(join(paths.run, 'proxy.pid')))
     const log = readFileSync(join(paths.log, 'api', 'access.log'), 'utf8')
-    assert.match(log, / - admin@pbs!test \[.*\] "GET \/\/api2\/json\/version" 200 \d+ /)
+    assert.match(log, / - admin@pbs!test \[.*\] "GET \/\/api2\/json\/version" 200 92 /)
     assert.match(log, / - - \[.*\] "GET \/api2\/json\/ping\?x" 400 /)
     server = await start()
     assert.equal(server.fingerprint, before)

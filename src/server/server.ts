@@ -1,6 +1,7 @@
 /** The whole server: composed, listening, and ended in order. */
 import os from 'node:os'
 import { join } from 'node:path'
+import { isSystemError } from '../base/errors.ts'
 import { atomicWrite } from '../base/fs/atomic-write.ts'
 import type { FileSystem } from '../base/fs/file-system.ts'
 import { nodeFileSystem } from '../base/fs/node-file-system.ts'
@@ -13,6 +14,7 @@ import { ServerTls } from '../transport/tls.ts'
 import { AccessLog } from './access-log.ts'
 import { type App, createApp } from './app.ts'
 import { type ComposeOptions, type Composition, compose } from './compose.ts'
+import type { ServerContext } from './context.ts'
 import { createListener, type Listener } from './listener.ts'
 import { ROUTES } from './rest/routes.ts'
 import { registerSessions, type Sessions } from './sessions.ts'
@@ -108,10 +110,23 @@ async function closeServer(parts: Parts, graceMs: number): Promise<void> {
   listener.closeConnections()
   await composition.close()
   await accessLog.flush()
+  await removeProcessId(context)
 }
 
 /** For administrators and scripts; nothing of ours reads it. */
 async function writeProcessId(fs: FileSystem, paths: Paths): Promise<void> {
   const text = new TextEncoder().encode(`${process.pid}\n`)
-  await atomicWrite(fs, join(paths.run, 'proxy.pid'), text, { mode: 0o644, durable: false })
+  await atomicWrite(fs, processIdPath(paths), text, { mode: 0o644, durable: false })
+}
+
+async function removeProcessId({ fs, paths }: ServerContext): Promise<void> {
+  try {
+    await fs.unlink(processIdPath(paths))
+  } catch (error) {
+    if (!isSystemError(error, 'ENOENT')) throw error
+  }
+}
+
+function processIdPath({ run }: Paths): string {
+  return join(run, 'proxy.pid')
 }

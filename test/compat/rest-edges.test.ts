@@ -164,8 +164,7 @@ suite('HTTP edges', () => {
   test('the access log has the form of the page', async () => {
     const log = new AccessLog(state.context)
     const request = { method: 'GET', headers: {}, socket: { remoteAddress: '127.0.0.1' } } as never
-    const response = { statusCode: 200, getHeader: () => '12' } as never
-    log.write(request, response, '/api2/json/version?x=1')
+    log.write(request, { path: '/api2/json/version?x=1', status: 200, size: 12 })
     await log.flush()
     const text = readFileSync(join(state.context.paths.log, 'api', 'access.log'), 'utf8')
     const form =
