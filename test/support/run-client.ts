@@ -1,8 +1,15 @@
 /** `cairn-client` as a process. */
 import { spawn } from 'node:child_process'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 const PROGRAM = join(import.meta.dirname, '../../bin/cairn-client.mjs')
+
+/** For programs under test: what compiling found is kept, which saves them two thirds of their start. */
+export const PROGRAM_ENVIRONMENT = {
+  PATH: process.env['PATH'],
+  NODE_COMPILE_CACHE: join(tmpdir(), `cairn-test-compile-cache-${process.getuid?.() ?? 0}`),
+} as const
 
 const RUN_TIME_MAX_MS = 60_000
 
@@ -28,7 +35,7 @@ export async function runClient(
 ): Promise<ClientRun> {
   const child = spawn(process.execPath, [PROGRAM, ...args], {
     cwd: options.cwd,
-    env: { PATH: process.env['PATH'], LANG: 'C.UTF-8', TZ: 'UTC', ...options.environment },
+    env: { ...PROGRAM_ENVIRONMENT, LANG: 'C.UTF-8', TZ: 'UTC', ...options.environment },
     stdio: ['pipe', 'pipe', 'pipe'],
   })
   const out: Buffer[] = []

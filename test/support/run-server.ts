@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { testCertificate } from './certificate.ts'
+import { PROGRAM_ENVIRONMENT } from './run-client.ts'
 
 const PROGRAM = join(import.meta.dirname, '../../bin/cairn.mjs')
 
@@ -23,7 +24,7 @@ export async function runServer(folder: string): Promise<ServerRun> {
   const password = 'test-password'
   await giveCertificate(join(folder, 'config'))
   const child = spawn(process.execPath, [PROGRAM, 'serve', '--data', folder, '--port', '0'], {
-    env: { PATH: process.env['PATH'], CAIRN_ADMIN_PASSWORD: password },
+    env: { ...PROGRAM_ENVIRONMENT, CAIRN_ADMIN_PASSWORD: password },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let printed = ''
