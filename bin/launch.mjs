@@ -3,7 +3,8 @@
 // Plain JavaScript without newer syntax: it must run on Node 20.
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import module, { createRequire } from 'node:module'
+import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
@@ -27,6 +28,7 @@ export async function launch(script, args) {
   const isBundled = program !== null && resolve(process.execPath) === resolve(program)
   if (isBundled || (program === null && nodeMajor() >= OLDEST_NODE_MAJOR)) {
     process.argv = [process.argv[0], script, ...args]
+    module.enableCompileCache?.(compileCache())
     await import(pathToFileURL(script).href)
     return
   }
@@ -39,16 +41,23 @@ export async function launch(script, args) {
     return
   }
   const argv = [program, '--disable-warning=ExperimentalWarning', script, ...args]
-  if (typeof process.execve === 'function') process.execve(program, argv, process.env)
-  spawnAndFollow(program, argv.slice(1))
+  const env = { ...process.env, NODE_COMPILE_CACHE: compileCache() }
+  if (typeof process.execve === 'function') process.execve(program, argv, env)
+  spawnAndFollow(program, argv.slice(1), env)
+}
+
+/** Compiled code is kept in the user's own folder: one in /tmp could be another user's. */
+function compileCache() {
+  const folder = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache')
+  return process.env.NODE_COMPILE_CACHE ?? join(folder, 'cairn')
 }
 
 function nodeMajor() {
   return Number(process.versions.node.split('.')[0])
 }
 
-function spawnAndFollow(program, args) {
-  const child = spawn(program, args, { stdio: 'inherit' })
+function spawnAndFollow(program, args, env) {
+  const child = spawn(program, args, { stdio: 'inherit', env })
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2']) {
     process.on(signal, () => child.kill(signal))
   }
