@@ -30,7 +30,7 @@ export interface SessionServer {
   readonly target: TlsTarget
   readonly files: ConfigFiles
   readonly paths: Paths
-  /** `Authorization` header of `admin@pbs!test`, which may do everything. */
+  /** `Authorization` header of `admin@pbs!ref`, which may do everything. */
   readonly authorization: string
   storePath(name: string): string
   /** A token of a new user with `role` on `path`; its `Authorization` header. */
@@ -60,7 +60,7 @@ export async function openSessionServer(options: SessionServerOptions): Promise<
   }
   const grant = async (user: string, path: string, role: string): Promise<string> => {
     await createUser(files, { userid: user })
-    const { tokenid, secret } = await generateToken(files, { userid: user, name: 'test' })
+    const { tokenid, secret } = await generateToken(files, { userid: user, name: 'ref' })
     for (const authId of [user, tokenid]) {
       await updateAcl(files, { path, role, authId, propagate: true, delete: false })
     }

@@ -1,0 +1,30 @@
+/** Logs of tasks below a task folder. */
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+
+/** A task that has not ended after this long will not. */
+const ATTEMPTS_MAX = 400
+const ATTEMPT_MS = 10
+
+/** The log of the newest task whose UPID contains `part`, once it has ended. */
+export async function latestTask(folder: string, part: string): Promise<string> {
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
+    const text = await readLatest(folder, part)
+    if (text !== null && /: TASK (OK|WARNINGS|ERROR).*\n?$/.test(text)) return text.trimEnd()
+    await delay(ATTEMPT_MS)
+  }
+  throw new Error(`no ended task '${part}' in ${folder}`)
+}
+
+async function readLatest(folder: string, part: string): Promise<string | null> {
+  const names = await readdir(folder, { recursive: true })
+  // Task ids count up, so the last in order of the id is the newest.
+  const ofPart = names.filter((name) => name.includes('UPID:') && name.includes(part))
+  const newest = ofPart.toSorted((a, b) => taskId(a) - taskId(b)).at(-1)
+  return newest === undefined ? null : await readFile(join(folder, newest), 'utf8')
+}
+
+function taskId(name: string): number {
+  return Number.parseInt(name.split(':')[4] ?? '0', 16)
+}
