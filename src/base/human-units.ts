@@ -39,6 +39,7 @@ const LONG_UNITS = [
 
 /** `seconds` in units, zero ones left out: `1h 2m 3.5s`, `12s`; less than a tenth alone is `<0.1s`. */
 export function formatDuration(seconds: number): string {
+  if (seconds < 0.1) return '<0.1s'
   const parts: string[] = []
   let rest = Math.round(seconds * 10) / 10
   for (const [unit, size] of LONG_UNITS) {
@@ -48,5 +49,5 @@ export function formatDuration(seconds: number): string {
   }
   const tenths = Math.round(rest * 10) / 10
   if (tenths >= 0.1) parts.push(`${tenths}s`)
-  return parts.length === 0 ? '<0.1s' : parts.join(' ')
+  return parts.join(' ')
 }
