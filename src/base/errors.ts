@@ -42,13 +42,15 @@ export function hasCode(error: unknown, ...codes: readonly string[]): error is C
   return error instanceof CairnError && codes.includes(error.code)
 }
 
-/** Whether `error` is an error of the operating system with one of `codes` (`ENOENT`, …). */
+/** Whether `error` is an error of the operating system with one of `codes` (`ENOENT`, …); with any, if none is given. */
 export function isSystemError(
   error: unknown,
   ...codes: readonly string[]
 ): error is NodeJS.ErrnoException {
-  if (!(error instanceof Error) || !('code' in error)) return false
-  return typeof error.code === 'string' && codes.includes(error.code)
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string')
+    return false
+  // Other errors of Node have codes and numbers, too; only those of system calls name one.
+  return codes.length === 0 ? 'syscall' in error : codes.includes(error.code)
 }
 
 /** Any thrown value as an Error. */
