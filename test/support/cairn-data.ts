@@ -5,14 +5,25 @@ import { silentProgress } from '../../src/base/progress.ts'
 import { Secret } from '../../src/base/secret.ts'
 import { systemClock } from '../../src/base/time/clock.ts'
 import { ConfigFiles } from '../../src/config/config-files.ts'
-import { FIRST_DATASTORE, firstStart } from '../../src/config/first-start.ts'
+import { updateAcl } from '../../src/config/acl.ts'
+import { FIRST_DATASTORE, FIRST_USER, firstStart } from '../../src/config/first-start.ts'
 import { ensurePlaces, type Paths, resolvePaths } from '../../src/config/paths.ts'
+import { generateToken } from '../../src/config/tokens.ts'
 import { createDatastore } from '../../src/datastore/create.ts'
 import { PASSWORD } from './cairn-process.ts'
 import { testCertificate } from './certificate.ts'
 
-/** Makes `data` with the datastore `main` and the administrator `admin@pbs`; the places in it. */
-export async function prepareCairnData(data: string): Promise<Paths> {
+export interface CairnData {
+  /** The folder of everything. */
+  readonly data: string
+  readonly paths: Paths
+  readonly files: ConfigFiles
+  /** Auth id and secret of a token that may do everything: passwords are slow to check. */
+  readonly token: { readonly id: string; readonly secret: string }
+}
+
+/** Makes `data` with the datastore `main` and the administrator `admin@pbs`. */
+export async function prepareCairnData(data: string): Promise<CairnData> {
   const fs = nodeFileSystem
   await mkdir(data, { recursive: true })
   const paths = resolvePaths({ data })
@@ -20,7 +31,8 @@ export async function prepareCairnData(data: string): Promise<Paths> {
   const { keyPem, certificatePem } = await testCertificate()
   await writeFile(`${paths.config}/proxy.key`, keyPem, { mode: 0o640 })
   await writeFile(`${paths.config}/proxy.pem`, certificatePem, { mode: 0o640 })
-  await firstStart(new ConfigFiles({ fs, clock: systemClock, paths }), {
+  const files = new ConfigFiles({ fs, clock: systemClock, paths })
+  await firstStart(files, {
     storePath: `${data}/${FIRST_DATASTORE}`,
     password: new Secret(PASSWORD),
     createStore: async (path) => {
@@ -28,5 +40,20 @@ export async function prepareCairnData(data: string): Promise<Paths> {
       await createDatastore(fs, { name: FIRST_DATASTORE, path, progress, chunkFolders: false })
     },
   })
-  return paths
+  const made = await generateToken(files, { userid: FIRST_USER, name: 'test' })
+  const token = { id: made.tokenid, secret: made.secret.reveal() }
+  await updateAcl(files, { path: '/', role: 'Admin', authId: token.id })
+  return { data, paths, files, token }
+}
+
+/** Environment of a client of the server on `port` as the token. */
+export function tokenEnvironment(
+  { token }: Pick<CairnData, 'token'>,
+  server: { readonly port: number; readonly fingerprint: string },
+): Record<string, string> {
+  return {
+    PBS_REPOSITORY: `${token.id}@127.0.0.1:${server.port}:${FIRST_DATASTORE}`,
+    PBS_PASSWORD: token.secret,
+    PBS_FINGERPRINT: server.fingerprint,
+  }
 }

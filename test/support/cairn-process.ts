@@ -55,14 +55,21 @@ export async function startCairn(data: string, options: CairnOptions = {}): Prom
     },
   )
   let printed = ''
+  let news = Promise.withResolvers<void>()
+  const tell = (): void => {
+    news.resolve()
+    news = Promise.withResolvers<void>()
+  }
   const note = (text: Buffer): void => {
     printed = (printed + text.toString()).slice(-OUTPUT_LENGTH_MAX)
+    tell()
   }
   child.stdout.on('data', note)
   child.stderr.on('data', note)
   let isOver = false
   const ended = once(child, 'close').then(([status]) => {
     isOver = true
+    tell()
     return status as number | null
   })
   const waitFor = async (pattern: RegExp): Promise<RegExpExecArray> => {
@@ -70,7 +77,7 @@ export async function startCairn(data: string, options: CairnOptions = {}): Prom
       const match = pattern.exec(printed)
       if (match !== null) return match
       if (isOver) throw new Error(`the server ended before it said ${pattern}:\n${printed}`)
-      await Promise.race([once(child.stdout, 'data'), once(child.stderr, 'data'), ended])
+      await news.promise
     }
   }
   const end = async (signal: NodeJS.Signals): Promise<number | null> => {

@@ -12,6 +12,17 @@ export interface Step {
   readonly name: string
   /** The path, or for handles the path they were opened with. */
   readonly path: string
+  /** Of `open`. */
+  readonly mode?: unknown
+}
+
+/** Calls that change nothing, with and without a handle. */
+const READING = /^(handle\.)?(read|readFile|stat|lstat|readDir|readLink|realPath|usage)$/
+
+/** Whether a call may change what is on the disk, or makes it durable. */
+export function isMutating({ name, mode }: Step): boolean {
+  if (name === 'open') return mode !== 'read' && mode !== 'write'
+  return !READING.test(name)
 }
 
 export interface Fault {
@@ -87,7 +98,7 @@ export class FaultFileSystem {
         if (key === 'tryLock') return value.bind(target)
         return async (...values: unknown[]): Promise<unknown> => {
           const path = pathOf(values) ?? String(values[0])
-          await this.#step({ name, path })
+          await this.#step(key === 'open' ? { name, path, mode: values[1] } : { name, path })
           const result: unknown = await value.apply(target, values)
           return key === 'open' ? this.#wrap(result as FileHandle, 'handle.', () => path) : result
         }
