@@ -2,6 +2,7 @@
 import * as http from 'node:http'
 import * as http2 from 'node:http2'
 import type { TLSSocket } from 'node:tls'
+import { Semaphore } from '../base/async/semaphore.ts'
 import { hasCode, toError } from '../base/errors.ts'
 import { collectBounded } from './body.ts'
 import { errors } from './errors.ts'
@@ -17,6 +18,11 @@ const STREAM_WINDOW = 16 * 1024 * 1024
 const CONNECTION_WINDOW = 2 ** 31 - 2
 /** Megabytes; the sender's own queue counts, so 8 queued chunks pass Node's default of 10. */
 const SESSION_MEMORY_MB = 1024
+/**
+ * Requests of one connection at a time; more wait. Servers allow 200 streams, but Node as a server
+ * resets what arrives at its limit before it has forgotten an ended stream.
+ */
+const REQUESTS_MAX = 100
 /** Answers that are collected whole: a chunk of 16 MiB and its header fit well. */
 const ANSWER_SIZE_MAX = 64 * 1024 * 1024
 /** A refusal is one sentence; a body that never ends must not fill memory. */
@@ -83,6 +89,7 @@ export class H2Session implements AsyncDisposable {
   readonly closed: Promise<void>
   readonly #session: http2.ClientHttp2Session
   readonly #userAgent: string
+  readonly #slots = new Semaphore(REQUESTS_MAX)
   #failure: Error | null = null
 
   constructor(
@@ -112,7 +119,7 @@ export class H2Session implements AsyncDisposable {
     path: string,
     options: CallOptions = {},
   ): Promise<H2Answer<Buffer>> {
-    const { stream, answer } = this.#start(method, path, options)
+    const { stream, answer } = await this.#start(method, path, options)
     try {
       const headers = await answer
       const sizeMax = options.sizeMax ?? ANSWER_SIZE_MAX
@@ -133,7 +140,7 @@ export class H2Session implements AsyncDisposable {
     path: string,
     options: CallOptions = {},
   ): Promise<H2Answer<AsyncIterable<Uint8Array>>> {
-    const { stream, answer } = this.#start(method, path, options)
+    const { stream, answer } = await this.#start(method, path, options)
     try {
       const headers = await answer
       const body = this.#pieces(stream, options.signal)
@@ -163,7 +170,19 @@ export class H2Session implements AsyncDisposable {
     await this.close()
   }
 
-  #start(method: string, path: string, options: CallOptions) {
+  async #start(method: string, path: string, options: CallOptions) {
+    const slot = await this.#slots.acquire(1, options.signal)
+    try {
+      const started = this.#open(method, path, options)
+      started.stream.once('close', () => slot[Symbol.dispose]())
+      return started
+    } catch (error) {
+      slot[Symbol.dispose]()
+      throw error
+    }
+  }
+
+  #open(method: string, path: string, options: CallOptions) {
     if (this.#session.destroyed || this.#session.closed)
       throw this.#explain(this.#failure, undefined)
     const stream = this.#session.request(
