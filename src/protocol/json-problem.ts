@@ -120,14 +120,11 @@ function readWord(cursor: Cursor, word: string): void {
 
 function readNumber(cursor: Cursor): void {
   if (cursor.text[cursor.offset] === '-') cursor.offset += 1
-  const leadingZero = cursor.text[cursor.offset] === '0'
+  const start = cursor.offset
   readDigits(cursor)
-  if (leadingZero && isDigit(cursor.text[cursor.offset - 1] ?? '')) {
-    const start = cursor.text.slice(0, cursor.offset).search(/0\d+$/)
-    if (start >= 0) {
-      cursor.offset = start + 1
-      fail(cursor, 'invalid number')
-    }
+  if (cursor.text[start] === '0' && cursor.offset > start + 1) {
+    cursor.offset = start + 1
+    fail(cursor, 'invalid number')
   }
   if (cursor.text[cursor.offset] === '.') {
     cursor.offset += 1
