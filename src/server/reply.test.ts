@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { Readable } from 'node:stream'
 import { suite, test } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { acceptsDeflate, IncrementalList, RawReply, successReply, WithAttributes } from './reply.ts'
 
 async function textOf(body: Uint8Array | AsyncIterable<Uint8Array>): Promise<string> {
@@ -69,6 +71,28 @@ suite('successReply()', () => {
     assert.ok(!(body instanceof Uint8Array))
     for await (const _piece of body) break
     assert.equal(ended, true)
+  })
+
+  // A client that went away while its file was opened left the file to the garbage collector, which ends a process.
+  test('ends the source when the receiver leaves before it begins', async () => {
+    for (const wrap of [
+      (source: AsyncIterable<Uint8Array>) => new RawReply({}, source),
+      (source: AsyncIterable<Uint8Array>) => new IncrementalList(source),
+    ]) {
+      let ended = false
+      async function* endless(): AsyncGenerator<Uint8Array> {
+        try {
+          for (;;) yield new Uint8Array(1)
+        } finally {
+          ended = true
+        }
+      }
+      const { body } = await successReply('json', wrap(endless()))
+      assert.ok(!(body instanceof Uint8Array))
+      Readable.from(body).destroy()
+      await nextTurn()
+      assert.equal(ended, true)
+    }
   })
 })
 

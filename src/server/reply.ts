@@ -76,17 +76,34 @@ export async function successReply(format: OutputFormat, result: unknown): Promi
 async function primeStream(body: AsyncIterable<Uint8Array>): Promise<AsyncIterable<Uint8Array>> {
   const iterator = body[Symbol.asyncIterator]()
   const first = await iterator.next()
-  return resumeStream(iterator, first)
+  return endingTogether(resumeStream(iterator, first), iterator)
 }
 
 async function* resumeStream(
   iterator: AsyncIterator<Uint8Array>,
   first: IteratorResult<Uint8Array>,
 ): AsyncGenerator<Uint8Array> {
-  try {
-    for (let next = first; next.done !== true; next = await iterator.next()) yield next.value
-  } finally {
-    await iterator.return?.()
+  for (let next = first; next.done !== true; next = await iterator.next()) yield next.value
+}
+
+/**
+ * `pieces`, made from `source`, which is ended with them: also if nobody ever begins to read, of which a generator
+ * alone does not hear. A file left open in it would end the whole process when the garbage is collected.
+ */
+function endingTogether(
+  pieces: AsyncGenerator<Uint8Array>,
+  source: AsyncIterator<unknown>,
+): AsyncIterableIterator<Uint8Array> {
+  return {
+    next: () => pieces.next(),
+    async return() {
+      await pieces.return(undefined)
+      await source.return?.()
+      return { done: true, value: undefined }
+    },
+    [Symbol.asyncIterator]() {
+      return this
+    },
   }
 }
 
@@ -99,7 +116,7 @@ async function incrementalReply(format: OutputFormat, list: IncrementalList): Pr
   return {
     status: 200,
     headers: { 'content-type': JSON_CONTENT_TYPE },
-    body: listBytes(JSON.stringify(head), iterator, first),
+    body: endingTogether(listBytes(JSON.stringify(head), iterator, first), iterator),
     compressible: true,
   }
 }
@@ -112,20 +129,16 @@ async function* listBytes(
   iterator: AsyncIterator<unknown>,
   first: IteratorResult<unknown>,
 ): AsyncGenerator<Uint8Array> {
-  try {
-    let piece = `${head.slice(0, -1)}${head === '{}' ? '' : ','}"data":[`
-    let separator = ''
-    for (let next = first; next.done !== true; next = await iterator.next()) {
-      piece += separator + JSON.stringify(next.value)
-      separator = ','
-      if (piece.length < LIST_PIECE_SIZE) continue
-      yield textBytes(piece)
-      piece = ''
-    }
-    yield textBytes(`${piece}]}`)
-  } finally {
-    await iterator.return?.()
+  let piece = `${head.slice(0, -1)}${head === '{}' ? '' : ','}"data":[`
+  let separator = ''
+  for (let next = first; next.done !== true; next = await iterator.next()) {
+    piece += separator + JSON.stringify(next.value)
+    separator = ','
+    if (piece.length < LIST_PIECE_SIZE) continue
+    yield textBytes(piece)
+    piece = ''
   }
+  yield textBytes(`${piece}]}`)
 }
 
 /** A bare status with plain text and no content type: what is refused above the formatter. */
