@@ -28,7 +28,7 @@ export interface Scenario {
 export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'a backup',
-    act: async (connection) => await backUpSmall(connection, 2),
+    act: async (connection) => await backUpSmall(connection, { number: 2 }),
     // The answer may be lost after the manifest got its name.
     expect: (wasAnswered) => (wasAnswered ? { there: [1, 2] } : { there: [1], maybe: [2] }),
   },
@@ -38,7 +38,7 @@ export const SCENARIOS: readonly Scenario[] = [
       const snapshot = snapshotOf(2)
       const options = { namespace: ROOT_NAMESPACE, snapshot, noCache: false }
       await using session = await openBackupSession(connection, options)
-      await uploadSmall(session, snapshot, 2)
+      await uploadSmall(session, { number: 2 })
     },
     expect: () => ({ there: [1] }),
   },
@@ -115,5 +115,5 @@ async function leaveUnfinished(data: CairnData): Promise<void> {
   const environment = { CAIRN_STEP_NAME: LATE_STEP }
   await using server = await startCairn(data.data, { program: STEP_SERVER, environment })
   await using connection = await connectTo(tokenEnvironment(data, server))
-  await assert.rejects(backUpSmall(connection, 2))
+  await assert.rejects(backUpSmall(connection, { number: 2 }))
 }

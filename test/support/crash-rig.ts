@@ -21,16 +21,27 @@ import { ROOT_NAMESPACE } from '../../src/formats/namespace.ts'
 import { startServer } from '../../src/server/server.ts'
 import { type CairnData, prepareCairnData, tokenEnvironment } from './cairn-data.ts'
 import { FaultFileSystem } from './fault-file-system.ts'
-import { backUpSmall, checkRestores, connectTo, listNumbers, snapshotOf } from './small-backups.ts'
+import {
+  backUpSmall,
+  checkRestores,
+  connectTo,
+  listNumbers,
+  type SmallBackup,
+  snapshotOf,
+} from './small-backups.ts'
 import { UPID } from './test-store.ts'
 
-/** The backup that is made after a crash. */
-const NEXT = 9
+/** The backup that is made after a crash, unless the test says another. */
+const NEXT: SmallBackup = { number: 9 }
 
 /** What may be found after a crash. */
 export interface Expected {
   /** Backups that were answered as finished and not asked to be forgotten. */
   readonly there: readonly number[]
+  /** The backup to make then; with the content of an interrupted one it meets that one's chunks. */
+  readonly next?: SmallBackup
+  /** What the backups hold that do not just hold their number. */
+  readonly backups?: readonly SmallBackup[]
   /** Backups that may be there or not, but whole if they are. */
   readonly maybe?: readonly number[]
   /** For messages. */
@@ -40,7 +51,7 @@ export interface Expected {
 /** A data folder with backup 1 finished and its server ended in order. */
 export async function makeCrashData(folder: string): Promise<CairnData> {
   const prepared = await prepareCairnData(folder)
-  await withServer(prepared, async (connection) => await backUpSmall(connection, 1))
+  await withServer(prepared, async (connection) => await backUpSmall(connection, { number: 1 }))
   return prepared
 }
 
@@ -75,7 +86,7 @@ export async function withServer<Result>(
  * unfinished stays, and the next backup works.
  */
 export async function checkAfterCrash(data: CairnData, expected: Expected): Promise<number[]> {
-  const { there, maybe = [], step } = expected
+  const { there, maybe = [], step, next = NEXT, backups = [] } = expected
   try {
     const found = await withServer(data, async (connection) => {
       const numbers = await listNumbers(connection)
@@ -90,13 +101,16 @@ export async function checkAfterCrash(data: CairnData, expected: Expected): Prom
         [],
         'never finished, but listed',
       )
-      for (const number of numbers) await checkRestores(connection, number)
+      for (const number of numbers) {
+        const known = backups.find((backup) => backup.number === number)
+        await checkRestores(connection, known ?? { number })
+      }
       checkNothingLeft(data, numbers)
-      await backUpSmall(connection, NEXT)
-      await checkRestores(connection, NEXT)
+      await backUpSmall(connection, next)
+      await checkRestores(connection, next)
       return numbers
     })
-    await checkVerifies(data, [...found, NEXT])
+    await checkVerifies(data, [...found, next.number])
     return found
   } catch (error) {
     throw new Error(`after ${step}`, { cause: error })

@@ -3,6 +3,7 @@
  * known and duplicate chunks, a blob), restored and compared. The content of a backup follows from its number.
  */
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { toHex } from '../../src/base/hex.ts'
 import { openBackupSession, type BackupSession } from '../../src/client/backup-session.ts'
 import { loadKnownDigests, loadPreviousManifest } from '../../src/client/backup/previous.ts'
@@ -31,12 +32,30 @@ const IMAGE = 'disk.img.fidx'
 const CONFIG = 'host.conf.blob'
 const NO_KEY = { mode: 'none', key: null, masterKey: null } as const
 
-/** What backup `number` of any group holds: parts are common to all, parts its own. */
-function contentOf(number: number): { tree: Buffer[]; image: Buffer[]; config: Buffer } {
+/** Which backup, and what it holds. */
+export interface SmallBackup {
+  /** Its day; see `snapshotOf`. */
+  readonly number: number
+  /** Backups with the same content have the same chunks; `number` by default. */
+  readonly content?: number
+  /** Chunks of 200 kB that nothing compresses, besides the small ones. */
+  readonly bulkCount?: number
+  readonly group?: string
+}
+
+const BULK_SIZE = 200_000
+
+/** Parts are common to all contents, parts their own. */
+function contentOf(backup: SmallBackup): { tree: Buffer[]; image: Buffer[]; config: Buffer } {
+  const { content: number = backup.number, bulkCount = 0 } = backup
+  const bulk = Array.from({ length: bulkCount }, (_, index) =>
+    createHash('shake256', { outputLength: BULK_SIZE }).update(`${number} ${index}`).digest(),
+  )
+  const tree = ['the same in all', `only in ${number}`, 'the end of all'].map((text) =>
+    Buffer.from(text.repeat(100)),
+  )
   return {
-    tree: ['the same in all', `only in ${number}`, 'the end of all'].map((text) =>
-      Buffer.from(text.repeat(100)),
-    ),
+    tree: [...tree, ...bulk],
     image: [Buffer.alloc(FIXED_CHUNK_SIZE, 'common '), Buffer.alloc(5000, `image ${number}`)],
     config: Buffer.from(`number = ${number}\n`),
   }
@@ -58,16 +77,12 @@ export async function connectTo(
   return await openConnection(host, repository)
 }
 
-/** Backs number `number` up; resolves when `finish` was answered. */
-export async function backUpSmall(
-  connection: Connection,
-  number: number,
-  group?: string,
-): Promise<void> {
-  const snapshot = snapshotOf(number, group)
+/** Backs up; resolves when `finish` was answered. */
+export async function backUpSmall(connection: Connection, backup: SmallBackup): Promise<void> {
+  const snapshot = snapshotOf(backup.number, backup.group)
   const options = { namespace: ROOT_NAMESPACE, snapshot, noCache: false }
   await using session = await openBackupSession(connection, options)
-  const manifest = await uploadSmall(session, snapshot, number)
+  const manifest = await uploadSmall(session, backup)
   await uploadBlob(session, MANIFEST_NAME, manifest, { crypt: null, compress: true })
   await session.finish()
 }
@@ -75,12 +90,15 @@ export async function backUpSmall(
 /** All of a small backup but its manifest, which is returned. */
 export async function uploadSmall(
   session: BackupSession,
-  snapshot: SnapshotRef,
-  number: number,
+  backup: SmallBackup,
 ): Promise<Uint8Array> {
-  const { tree, image, config } = contentOf(number)
+  const { tree, image, config } = contentOf(backup)
   const previous = await loadPreviousManifest(session, null, () => {})
-  const { type: backupType, id: backupId, time: backupTime } = snapshot
+  const {
+    type: backupType,
+    id: backupId,
+    time: backupTime,
+  } = snapshotOf(backup.number, backup.group)
   let manifest: Manifest = {
     backupType,
     backupId,
@@ -149,13 +167,10 @@ async function beginIndex(
   return Object.assign(send, { writer })
 }
 
-/** Restores backup `number` whole and compares every byte; the client checks every digest on the way. */
-export async function checkRestores(
-  connection: Connection,
-  number: number,
-  group?: string,
-): Promise<void> {
-  const { tree, image, config } = contentOf(number)
+/** Restores a backup whole and compares every byte; the client checks every digest on the way. */
+export async function checkRestores(connection: Connection, backup: SmallBackup): Promise<void> {
+  const { tree, image, config } = contentOf(backup)
+  const { number, group } = backup
   const files = { 'root.pxar': tree, 'disk.img': image, 'host.conf': [config] }
   for (const [archive, parts] of Object.entries(files)) {
     const received: Uint8Array[] = []
