@@ -3,7 +3,7 @@
  * 400, because that is what stock answers (rest-api §1.3); an error whose wire status differs
  * carries it in `data.status`.
  */
-import { CairnError, isSystemError, toError } from '../base/errors.ts'
+import { CairnError, isAnySystemError, toError } from '../base/errors.ts'
 import type { ParameterProblem } from '../protocol/errors.ts'
 import {
   jsonBytes,
@@ -22,7 +22,7 @@ const INTERNAL_TEXT = 'internal error'
 
 /** HTTP status of `error`. A failure of ours that is no CairnError is 500. */
 export function statusOf(error: unknown): number {
-  if (!(error instanceof CairnError)) return isSystemError(error) ? 400 : 500
+  if (!(error instanceof CairnError)) return isAnySystemError(error) ? 400 : 500
   const { status } = error.data
   if (typeof status === 'number') return status
   if (error.kind === 'NotFound') return 404
@@ -32,7 +32,7 @@ export function statusOf(error: unknown): number {
 /** The text that the client sees: only the outermost message, nothing of our own failures. */
 export function replyText(error: unknown): string {
   if (error instanceof CairnError) return error.message
-  return isSystemError(error) ? systemErrorText(error) : INTERNAL_TEXT
+  return isAnySystemError(error) ? systemErrorText(error) : INTERNAL_TEXT
 }
 
 /** `error` as an answer in `format`; `compressible` when the handler itself failed. */

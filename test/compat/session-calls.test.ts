@@ -212,7 +212,10 @@ suite('indexes', () => {
     expectOk(await client.append('dynamic', 1, [{ digest: chunk.digest, offset: 0 }]))
     const close = (change: object) =>
       client.closeIndex('dynamic', {
-        ...{ wid: 1, chunkCount: 1, size: 5, csum: dynamicCsum([chunk]) },
+        wid: 1,
+        chunkCount: 1,
+        size: 5,
+        csum: dynamicCsum([chunk]),
         ...change,
       })
     const failed = "dynamic writer 'a.didx' close failed -"
