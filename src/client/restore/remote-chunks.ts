@@ -7,6 +7,7 @@ import { decodeChunk } from '../../formats/chunk.ts'
 import type { CryptMode } from '../../formats/crypt-mode.ts'
 import { checkBlobCrc } from '../../formats/data-blob.ts'
 import type { Digest } from '../../formats/digest.ts'
+import { DigestSet } from '../../formats/digest-map.ts'
 import { isAllZero } from '../backup/zero-chunks.ts'
 import { errors } from '../errors.ts'
 import type { ReaderSession } from '../reader-session.ts'
@@ -50,6 +51,8 @@ class ChunkReader {
   readonly #session: ReaderSession
   readonly #index: ArchiveIndex
   readonly #options: ArchiveReadOptions
+  /** Digests that come more than once: only these are worth the memory of the cache. */
+  readonly #repeated: DigestSet
   readonly #zeros = new Set<Digest>()
   readonly #cache = new LruCache<Digest, Uint8Array>({
     sizeMax: CACHE_SIZE_MAX,
@@ -60,6 +63,7 @@ class ChunkReader {
     this.#session = session
     this.#index = index
     this.#options = options
+    this.#repeated = repeatedDigests(index)
   }
 
   async read(position: number): Promise<PlainChunk> {
@@ -67,7 +71,10 @@ class ChunkReader {
     const offset = this.#index.startOf(position)
     const size = this.#index.sizeOf(position)
     if (this.#zeros.has(digest)) return { offset, size, bytes: null }
-    const bytes = await this.#cache.load(digest, () => this.#fetch(digest, size))
+    const { bytes: raw, offset: rawOffset } = this.#index.digestLocation(position)
+    const fetch = () => this.#fetch(digest, size)
+    const isRepeated = this.#repeated.hasAt(raw, rawOffset)
+    const bytes = isRepeated ? await this.#cache.load(digest, fetch) : await fetch()
     if (!isAllZero(bytes)) return { offset, size, bytes }
     this.#zeros.add(digest)
     this.#cache.delete(digest)
@@ -82,4 +89,14 @@ class ChunkReader {
     if (encrypted !== (mode === 'encrypt')) throw errors.CHUNK_CRYPT_MODE_WRONG({})
     return await decodeChunk(blob, { digest, size, crypt })
   }
+}
+
+function repeatedDigests(index: ArchiveIndex): DigestSet {
+  const seen = new DigestSet({ capacity: index.count })
+  const repeated = new DigestSet()
+  for (let position = 0; position < index.count; position++) {
+    const { bytes, offset } = index.digestLocation(position)
+    if (!seen.addAt(bytes, offset)) repeated.addAt(bytes, offset)
+  }
+  return repeated
 }
