@@ -42,15 +42,19 @@ export function hasCode(error: unknown, ...codes: readonly string[]): error is C
   return error instanceof CairnError && codes.includes(error.code)
 }
 
-/** Whether `error` is an error of the operating system with one of `codes` (`ENOENT`, …); with any, if none is given. */
+/** Whether `error` is an error of the operating system with one of `codes` (`ENOENT`, …); never, if there are none. */
 export function isSystemError(
   error: unknown,
   ...codes: readonly string[]
 ): error is NodeJS.ErrnoException {
-  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string')
-    return false
+  if (!(error instanceof Error) || !('code' in error)) return false
+  return typeof error.code === 'string' && codes.includes(error.code)
+}
+
+/** Whether `error` came from the operating system, whatever its code. */
+export function isAnySystemError(error: unknown): error is NodeJS.ErrnoException {
   // Other errors of Node have codes and numbers, too; only those of system calls name one.
-  return codes.length === 0 ? 'syscall' in error : codes.includes(error.code)
+  return error instanceof Error && 'code' in error && 'syscall' in error
 }
 
 /** Any thrown value as an Error. */

@@ -1,5 +1,5 @@
 /** The files of a snapshot, raw as they are stored, and its indexes. */
-import { isSystemError, toError } from '../base/errors.ts'
+import { isAnySystemError, isSystemError, toError } from '../base/errors.ts'
 import type { FileHandle } from '../base/fs/file-system.ts'
 import type { ArchiveIndex } from '../formats/archive-index.ts'
 import { archiveKind, CLIENT_LOG_NAME, parseArchiveName } from '../formats/archive-name.ts'
@@ -73,7 +73,7 @@ export async function readIndexFile(store: Datastore, path: string): Promise<Arc
     return kind === 'dynamic' ? decodeDynamicIndex(bytes) : decodeFixedIndex(bytes)
   } catch (error) {
     const reason =
-      isSystemError(error) || hasErrno(error) ? osErrorText(error) : toError(error).message
+      isAnySystemError(error) || hasErrno(error) ? osErrorText(error) : toError(error).message
     throw errors.INDEX_OPEN_FAILED({ kind, path, reason }, { cause: error })
   }
 }

@@ -1,5 +1,5 @@
 /** One running task: its log is the `Progress` that the work is given. Source: rest-api.md 6.5. */
-import { isSystemError, toError } from '../base/errors.ts'
+import { isAnySystemError, toError } from '../base/errors.ts'
 import type { Progress } from '../base/progress.ts'
 import { formatTaskEndLine, type TaskStatus } from '../formats/task-status.ts'
 import type { Upid } from '../formats/upid.ts'
@@ -96,7 +96,7 @@ export class RunningTask implements Task {
 export function failureText(thrown: unknown): string {
   let text = toError(thrown).message
   for (let cause = toError(thrown).cause; cause !== undefined; cause = toError(cause).cause) {
-    const isTold = isSystemError(cause) && text.includes(cause.code ?? '')
+    const isTold = isAnySystemError(cause) && text.includes(cause.code ?? '')
     if (!isTold) text += `: ${toError(cause).message}`
   }
   return text
