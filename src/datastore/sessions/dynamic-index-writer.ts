@@ -1,5 +1,6 @@
 /** A dynamic index as a client writes it: strictly in order (backup-protocol.md 4.5–4.7). */
 import { Mutex } from '../../base/async/mutex.ts'
+import { toError } from '../../base/errors.ts'
 import { INDEX_HEADER_SIZE, type IndexIdentity } from '../../formats/archive-index.ts'
 import { type Digest, digestFromBytes } from '../../formats/digest.ts'
 import { DynamicIndexBuilder, encodeDynamicHeader } from '../../formats/dynamic-index.ts'
@@ -136,7 +137,13 @@ export class DynamicIndexWriter implements IndexWriter {
     const position = this.#position
     this.#pendingCount = 0
     this.#position += entries.length
-    await this.#file.write(entries, position)
+    try {
+      await this.#file.write(entries, position)
+    } catch (error) {
+      // They are in no memory any more, and the client may not look at this answer.
+      this.#host.fail(toError(error))
+      throw error
+    }
   }
 
   #refuse(text: string): never {
