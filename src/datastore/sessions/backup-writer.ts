@@ -230,18 +230,19 @@ export class BackupWriter implements LiveSession {
 
   /**
    * Makes the snapshot finished and releases all locks. Errors before anything was changed leave the session active
-   * (stock's texts, backup-protocol.md 4.13), later ones leave it failed.
+   * (stock's texts, backup-protocol.md 4.13), later ones leave it failed. `signal` ends the look at known chunks, which
+   * may be long; what comes after it is not to be stopped.
    */
-  async finish(statistics: UploadStatistics): Promise<void> {
-    this.assertActive()
-    for (const archive of this.#archives.values()) {
-      if (archive !== 'closed') refuse('found open index writer - unable to finish backup')
-    }
-    if (this.#fileCount === 0) refuse('backup does not contain valid files (file count == 0)')
+  async finish(
+    statistics: UploadStatistics,
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<void> {
+    this.#assertComplete()
     await this.#checkBaseExists()
-    this.assertActive()
+    // Another call may have begun something meanwhile.
+    this.#assertComplete()
     this.#state = 'finishing'
-    this.#finishing = this.#finishNow(statistics)
+    this.#finishing = this.#finishNow(statistics, options.signal)
     await this.#finishing
   }
 
@@ -255,12 +256,20 @@ export class BackupWriter implements LiveSession {
     await this.#ending
   }
 
-  async #finishNow(statistics: UploadStatistics): Promise<void> {
+  #assertComplete(): void {
+    this.assertActive()
+    for (const archive of this.#archives.values()) {
+      if (archive !== 'closed') refuse('found open index writer - unable to finish backup')
+    }
+    if (this.#fileCount === 0) refuse('backup does not contain valid files (file count == 0)')
+  }
+
+  async #finishNow(statistics: UploadStatistics, signal: AbortSignal | undefined): Promise<void> {
     try {
       await this.#operations.idle()
       this.#throwIfFailed()
       const reuses = this.digests.usedButNotWritten().length > 0
-      await this.#known.checkBeforeFinish()
+      await this.#known.checkBeforeFinish(signal)
       this.#throwIfFailed()
       const paths = { path: this.path, pendingPath: this.#pendingPath }
       await completeManifest(this.store, paths, statistics)

@@ -33,6 +33,8 @@ export class KnownChunks {
   /** What late looks found. */
   readonly #missing = new Set<Digest>()
   #failure: Error | null = null
+  /** A look at a registration found chunks missing: then its answer was not the last word. */
+  #isBaseDamaged = false
 
   constructor(options: KnownChunksOptions) {
     this.#options = options
@@ -53,16 +55,18 @@ export class KnownChunks {
 
   /**
    * The look before finish at everything that the session's indexes name and it did not write itself. Throws
-   * KNOWN_CHUNK_MISSING with the text of stock's check (3.2.12), after flagging, or the I/O error without.
+   * KNOWN_CHUNK_MISSING with the text of stock's check (3.2.12), after flagging, or the I/O error without; with the
+   * reason of `signal` when that is aborted meanwhile.
    */
-  async checkBeforeFinish(): Promise<void> {
+  async checkBeforeFinish(signal?: AbortSignal): Promise<void> {
     const { check, digests } = this.#options
     if (check === 'off') return
-    if (check === 'register') await this.#awaitLate()
+    if (check === 'register') await this.#awaitLateUntil(signal)
     else await this.#stopLate()
     const missing = [...this.#missing].filter((digest) => !digests.isWritten(digest))
-    if (check === 'full') {
-      const look = await this.#options.chunks.lookMany(digests.usedButNotWritten())
+    // Once it was told of missing chunks, a client may still name others or clone the index: this look counts then.
+    if (check === 'full' || this.#isBaseDamaged) {
+      const look = await this.#options.chunks.lookMany(digests.usedButNotWritten(), { signal })
       if (look.failure !== null) throw failedLook(look.failure.error)
       missing.push(...look.missing)
     } else if (this.#failure !== null) throw failedLook(this.#failure)
@@ -116,6 +120,7 @@ export class KnownChunks {
     if (look.failure !== null) throw failedLook(look.failure.error)
     const [first] = look.missing
     if (first === undefined) return
+    this.#isBaseDamaged = true
     for (const digest of look.missing) this.#options.digests.revoke(digest)
     await this.#options.flagBase()
     const text = `cannot reuse '${archiveName}' of the previous backup - chunk ${first} is missing`
@@ -127,6 +132,7 @@ export class KnownChunks {
       .then(async ({ missing, failure }) => {
         for (const digest of missing) this.#missing.add(digest)
         this.#failure ??= failure?.error ?? null
+        this.#isBaseDamaged ||= missing.length > 0
         if (missing.length > 0) await this.#options.flagBase()
       })
       .catch((error: unknown) => {
@@ -134,6 +140,15 @@ export class KnownChunks {
       })
       .finally(() => this.#late.delete(followed))
     this.#late.add(followed)
+  }
+
+  async #awaitLateUntil(signal: AbortSignal | undefined): Promise<void> {
+    const stop = (): void => this.#abort.abort()
+    signal?.throwIfAborted()
+    signal?.addEventListener('abort', stop, { once: true })
+    await this.#awaitLate()
+    signal?.removeEventListener('abort', stop)
+    signal?.throwIfAborted()
   }
 
   async #stopLate(): Promise<void> {
