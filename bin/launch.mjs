@@ -9,6 +9,11 @@ import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
 const OLDEST_NODE_MAJOR = 24
+/**
+ * Received data lies in buffers outside the heap, and V8 counts them as old objects: with its defaults it collects
+ * the whole heap every 12 MiB. So young objects (and their buffers) are collected often, old ones late; MiB.
+ */
+const HEAP_FLAGS = ['--max-semi-space-size=2', '--initial-old-space-size=128']
 
 /** Path of the Node of the optional dependency for this platform, or null where there is none. */
 export function bundledNode() {
@@ -22,11 +27,11 @@ export function bundledNode() {
   }
 }
 
-/** Starts `script` with `args`: in this process if it is new enough and nothing better is there. */
+/** Starts `script` with `args`: in this process if it is the right Node with the right flags. */
 export async function launch(script, args) {
-  const program = bundledNode()
-  const isBundled = program !== null && resolve(process.execPath) === resolve(program)
-  if (isBundled || (program === null && nodeMajor() >= OLDEST_NODE_MAJOR)) {
+  const program = bundledNode() ?? (nodeMajor() >= OLDEST_NODE_MAJOR ? process.execPath : null)
+  const isRightProgram = program !== null && resolve(process.execPath) === resolve(program)
+  if (isRightProgram && HEAP_FLAGS.every((flag) => process.execArgv.includes(flag))) {
     process.argv = [process.argv[0], script, ...args]
     module.enableCompileCache?.(compileCache())
     await import(pathToFileURL(script).href)
@@ -40,7 +45,8 @@ export async function launch(script, args) {
     process.exitCode = 1
     return
   }
-  const argv = [program, '--disable-warning=ExperimentalWarning', script, ...args]
+  const flags = [...HEAP_FLAGS, '--disable-warning=ExperimentalWarning']
+  const argv = [program, ...flags, script, ...args]
   const env = { ...process.env, NODE_COMPILE_CACHE: compileCache() }
   if (typeof process.execve === 'function') process.execve(program, argv, env)
   spawnAndFollow(program, argv.slice(1), env)
