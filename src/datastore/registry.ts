@@ -138,10 +138,10 @@ export class DatastoreRegistry {
     this.#recovered.add(store.core)
   }
 
-  /** Closes a datastore unless sessions still use it: its file system can be unmounted then. */
+  /** Closes a datastore unless sessions use it or are about to: its file system can be unmounted then. */
   async #letGo(name: string): Promise<void> {
     const known = this.#open.get(name)
-    if (known === undefined || known.core.sessions.count > 0) return
+    if (known === undefined || known.core.isInUse) return
     this.#open.delete(name)
     await known.core.close()
   }

@@ -3,8 +3,9 @@
  * mount, changed configuration) share one core, found by device and inode of `.lock`.
  */
 import { SharedRun } from '../base/async/shared-run.ts'
+import { releaseOnce } from '../base/async/wait-list.ts'
+import type { FileHandle, FileSystem } from '../base/fs/file-system.ts'
 import { ProcessLock } from '../base/fs/record-lock.ts'
-import type { FileSystem } from '../base/fs/file-system.ts'
 import type { Log } from '../base/log.ts'
 import type { Clock } from '../base/time/clock.ts'
 import { Doubt, doubtAfter, joinWindows } from './doubt.ts'
@@ -24,6 +25,9 @@ export interface StoreCoreOptions {
   readonly log: Log
 }
 
+/** Another process stamps within milliseconds. */
+const USE_MARK_RETRY_MS = 20
+
 /** All cores of this process. */
 const cores = new Map<string, StoreCore>()
 
@@ -42,7 +46,12 @@ export class StoreCore {
   /** Whether the state file says "clean" from the next write on. */
   #isClean = false
   #isNew: boolean
+  #marking: Promise<void> | null = null
   #isMarkedInUse = false
+  /** Held shared from the first session on: whoever ends while others go on must not stamp "clean". */
+  #useMark: FileHandle | null = null
+  /** Operations that are about to become sessions. */
+  #entered = 0
   #openCount = 1
 
   private constructor(
@@ -77,8 +86,8 @@ export class StoreCore {
     try {
       const known = cores.get(processLock.identity)
       if (known !== undefined) {
-        await processLock.close()
         known.#openCount += 1
+        await processLock.close()
         return known
       }
       return await StoreCore.#create(fs, options, processLock)
@@ -91,14 +100,19 @@ export class StoreCore {
   static async #create(fs: FileSystem, options: StoreCoreOptions, processLock: ProcessLock) {
     const state = await readStoreState(fs, statePath(options))
     const core = new StoreCore(fs, options, { processLock, state })
-    // Descriptors first: they hear of the errors of everything written after.
-    await core.sync.addDevice(options.path)
-    await core.sync.addDevice(`${options.path}/${CHUNKS_FOLDER}`)
+    try {
+      // Descriptors first: they hear of the errors of everything written after.
+      await core.sync.addDevice(options.path)
+      await core.sync.addDevice(`${options.path}/${CHUNKS_FOLDER}`)
+    } catch (error) {
+      await core.sync.close()
+      throw error
+    }
     const other = cores.get(processLock.identity)
     if (other !== undefined) {
+      other.#openCount += 1
       await core.sync.close()
       await processLock.close()
-      other.#openCount += 1
       return other
     }
     cores.set(processLock.identity, core)
@@ -110,12 +124,44 @@ export class StoreCore {
     return this.processLock.identity
   }
 
+  /** Whether it was closed: nothing may be written through it any more. */
+  get isClosed(): boolean {
+    return this.#openCount === 0
+  }
+
+  /** Whether sessions run or are about to. */
+  get isInUse(): boolean {
+    return this.#entered > 0 || this.sessions.count > 0
+  }
+
+  /** Counts as a use until it is disposed: for the time between a look-up and the session. */
+  enter(): Disposable {
+    this.#entered += 1
+    return releaseOnce(() => {
+      this.#entered -= 1
+    })
+  }
+
   /** To be awaited before a session writes: an end from now on is unclean unless it is orderly. */
   async markInUse(): Promise<void> {
-    if (this.#isMarkedInUse) return
+    this.#marking ??= this.#markNow()
+    try {
+      await this.#marking
+    } catch (error) {
+      this.#marking = null
+      throw error
+    }
+  }
+
+  async #markNow(): Promise<void> {
     await this.#fs.mkdir(this.#options.stateFolder, { recursive: true, mode: 0o700 })
     // What somebody else wrote before us was never stamped: now it is durable, too.
     if (this.#isNew) await this.sync.run()
+    this.#useMark ??= await this.#fs.open(useMarkPath(this.#options), 'read-write-create', 0o600)
+    // Exclusive only while another process stamps "clean" at its end; ours is to come after that.
+    while (!this.#useMark.tryLock('flock', 'shared')) {
+      await this.#options.clock.sleep(USE_MARK_RETRY_MS)
+    }
     await this.#saveState()
     this.#isNew = false
     this.#isMarkedInUse = true
@@ -129,10 +175,11 @@ export class StoreCore {
     try {
       if (this.#isMarkedInUse) {
         await this.sync.run()
-        this.#isClean = true
+        this.#isClean = this.#useMark?.tryLock('flock', 'exclusive') ?? false
         await this.#saveState()
       }
     } finally {
+      await this.#useMark?.close()
       await this.sync.close()
       await this.processLock.close()
     }
@@ -168,6 +215,10 @@ export class StoreCore {
     const { path } = this.#options
     this.#options.log.warn('cannot stamp the state of a datastore', { path, error: String(error) })
   }
+}
+
+function useMarkPath(options: StoreCoreOptions): string {
+  return `${options.stateFolder}/in-use.lock`
 }
 
 function statePath(options: StoreCoreOptions): string {

@@ -51,6 +51,9 @@ export async function beginBackup(
   request: BeginBackupRequest,
 ): Promise<BackupWriter> {
   const { ns, group, time, benchmark } = request
+  // Looked up a moment ago; whoever takes a datastore out of use must not close it from now on.
+  if (store.core.isClosed) refuse(`datastore '${store.name}' was closed meanwhile`)
+  using _use = store.core.enter()
   if (!(await namespaceExists(store, ns))) throw errors.NAMESPACE_MISSING(asNotFound)
   checkBenchmark(group, benchmark)
   await using stack = new AsyncDisposableStack()
