@@ -8,6 +8,7 @@ import { ConfigFiles } from '../config/config-files.ts'
 import { type DatastoreConfig, findDatastore, listDatastores } from '../config/datastores.ts'
 import { ensurePlaces, type Paths } from '../config/paths.ts'
 import { DatastoreRegistry } from '../datastore/registry.ts'
+import { READ_AHEAD_COUNT } from '../datastore/sessions/read-ahead.ts'
 import type { DatastoreSettings } from '../datastore/settings.ts'
 import { TaskRegistry } from '../tasks/task-registry.ts'
 import { ActiveOperations } from './active-operations.ts'
@@ -23,9 +24,6 @@ export const SERVER_VERSION: ServerVersion = Object.freeze({
   // "cairn" and zeros: nobody's commit, and always the same.
   repoid: '636169726e'.padEnd(40, '0'),
 })
-
-/** Chunks read ahead of a restore: a disk and two cores are busy, 64 MiB at most. */
-const READ_AHEAD_COUNT = 8
 
 export interface ComposeOptions {
   readonly paths: Paths
@@ -59,8 +57,13 @@ export async function compose(
   const files = new ConfigFiles({ fs, clock, paths })
   const authLog = new FileAuthLog(files, log)
   const auth = await openAuth({ files, clock, log: authLog })
+  const sessions: SessionSettings = {
+    knownChunkWaitMs: null,
+    readAheadCount: READ_AHEAD_COUNT,
+    ...options.sessions,
+  }
   const settingsOf = async (name: string): Promise<DatastoreSettings | null> =>
-    settingsFrom(await findDatastore(files, name))
+    settingsFrom(await findDatastore(files, name), sessions)
   const datastores = new DatastoreRegistry({ fs, clock, log, paths, settingsOf })
   const node = options.node ?? nodeName(os.hostname())
   const tasks = await TaskRegistry.open({ fs, clock, paths, node, log })
@@ -83,7 +86,7 @@ export async function compose(
     node,
     version: options.version ?? SERVER_VERSION,
     fingerprint: options.fingerprint,
-    sessions: { knownChunkWaitMs: null, readAheadCount: READ_AHEAD_COUNT, ...options.sessions },
+    sessions,
   })
   const close = async (): Promise<void> => {
     await tasks.idle()
@@ -93,7 +96,10 @@ export async function compose(
   return { context, close }
 }
 
-function settingsFrom(config: DatastoreConfig | null): DatastoreSettings | null {
+function settingsFrom(
+  config: DatastoreConfig | null,
+  sessions: SessionSettings,
+): DatastoreSettings | null {
   if (config === null) return null
   const { name, path, verifyNew, maintenance, tuning, backend } = config
   if (backend?.get('type') === 's3') {
@@ -104,7 +110,7 @@ function settingsFrom(config: DatastoreConfig | null): DatastoreSettings | null 
     verifyNew,
     syncLevel: tuning.syncLevel,
     knownChunkCheck: tuning.knownChunkCheck,
-    knownChunkWaitMs: tuning.knownChunkWaitMs,
+    knownChunkWaitMs: sessions.knownChunkWaitMs ?? tuning.knownChunkWaitMs,
     maintenance:
       maintenance === null ? null : { type: maintenance.type, message: maintenance.message ?? '' },
   }

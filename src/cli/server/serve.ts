@@ -11,7 +11,8 @@ import {
   firstStart,
 } from '../../config/first-start.ts'
 import { findUser } from '../../config/users.ts'
-import { command, integer, text, withDefault } from '../command.ts'
+import { READ_AHEAD_COUNT, READ_AHEAD_COUNT_MAX } from '../../datastore/sessions/read-ahead.ts'
+import { command, integer, optional, text, withDefault } from '../command.ts'
 import type { CommandContext } from '../context.ts'
 import { type Administration, makeAdministration, placeParameters } from './administration.ts'
 import { openLog } from './diagnostics.ts'
@@ -34,6 +35,22 @@ export const serveCommand = command({
       integer('Seconds that running sessions get when the server ends.', { min: 0, max: 86_400 }),
       GRACE_DEFAULT_S,
     ),
+    'known-chunk-wait': optional(
+      integer(
+        'Seconds to wait for the look at known chunks (default: the datastore says, else 5).',
+        {
+          min: 0,
+          max: 3600,
+        },
+      ),
+    ),
+    'read-ahead': withDefault(
+      integer('Chunks that each restore has read ahead; 0 = none.', {
+        min: 0,
+        max: READ_AHEAD_COUNT_MAX,
+      }),
+      READ_AHEAD_COUNT,
+    ),
     ...placeParameters,
   },
   async run(values, context: CommandContext) {
@@ -52,6 +69,7 @@ export const serveCommand = command({
       host: values.listen,
       port: values.port,
       log: openLog(environment),
+      sessions: sessionSettings(values['known-chunk-wait'], values['read-ahead']),
       report: (line) => output.log(line),
     })
     const { datastores } = await listDatastores(files)
@@ -70,6 +88,11 @@ export const serveCommand = command({
     await server.close({ graceMs: values.grace * 1000 })
   },
 })
+
+function sessionSettings(knownChunkWaitS: number | undefined, readAheadCount: number) {
+  const knownChunkWaitMs = knownChunkWaitS === undefined ? null : knownChunkWaitS * 1000
+  return { knownChunkWaitMs, readAheadCount }
+}
 
 async function setUp(
   { fs, paths, files }: Administration,

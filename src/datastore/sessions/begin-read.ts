@@ -14,6 +14,8 @@ export interface BeginReadRequest {
   readonly ref: SnapshotRef
   /** Auth id of a caller without `Datastore.Read`, who must own the group; null for others. */
   readonly checkOwner: string | null
+  /** Chunks read ahead of the client; READ_AHEAD_COUNT by default, 0 for none. */
+  readonly readAheadCount?: number
 }
 
 /** Begins a session with the shared snapshot lock; `close` the result. Throws READER_OWNER_DIFFERS, SNAPSHOT_MISSING, LOCKED. */
@@ -21,7 +23,7 @@ export async function beginRead(
   store: Datastore,
   request: BeginReadRequest,
 ): Promise<SnapshotReader> {
-  const { ns, ref, checkOwner } = request
+  const { ns, ref, checkOwner, readAheadCount } = request
   if (checkOwner !== null) {
     const owner = await readOwner(store, ns, groupOf(ref))
     if (!ownerMatches(owner, checkOwner)) throw errors.READER_OWNER_DIFFERS({})
@@ -30,7 +32,9 @@ export async function beginRead(
   if (!(await snapshotExists(store, ns, ref))) throw errors.SNAPSHOT_MISSING({ text: missing })
   try {
     const lock = await store.locks.lockSnapshot(ns, ref, 'shared')
-    if (await snapshotExists(store, ns, ref)) return new SnapshotReader(store, { ns, ref, lock })
+    if (await snapshotExists(store, ns, ref)) {
+      return new SnapshotReader(store, { ns, ref, lock, readAheadCount })
+    }
     await lock.unlinkAndRelease()
   } catch (error) {
     if (!hasCode(error, 'SHARED_SNAPSHOT_LOCK_BUSY')) throw error

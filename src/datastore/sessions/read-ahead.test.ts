@@ -40,6 +40,21 @@ suite('ReadAhead', () => {
     await ahead.close()
   })
 
+  test('reads as many ahead as it is told, also none', async () => {
+    for (const count of [0, 3]) {
+      const { index, positions } = makeIndex(40)
+      const loads: number[] = []
+      const ahead = new ReadAhead(async (digest) => {
+        loads.push(positions.get(digest) ?? -1)
+        return digestToBytes(digest)
+      }, count)
+      ahead.follow(index, positions)
+      await ahead.read(index.digestAt(0))
+      assert.deepEqual(loads, [0, 1, 2, 3].slice(0, count + 1))
+      await ahead.close()
+    }
+  })
+
   test('a jump reads only what is asked for', async () => {
     const { index, positions } = makeIndex(100)
     const loads: number[] = []

@@ -8,10 +8,10 @@ import type { Digest } from '../../formats/digest.ts'
 import { DigestMap } from '../../formats/digest-map.ts'
 
 /** Chunks ahead of the last one asked for: clients keep about as many requests in flight. */
-const AHEAD_COUNT = 8
+export const READ_AHEAD_COUNT = 8
 /** Chunks held by all sessions together; at 4 MiB each they bound the memory to 64 MiB. */
-const HELD_COUNT_MAX = 16
-const held = new Semaphore(HELD_COUNT_MAX)
+export const READ_AHEAD_COUNT_MAX = 16
+const held = new Semaphore(READ_AHEAD_COUNT_MAX)
 
 interface Entry {
   readonly chunk: Promise<Uint8Array>
@@ -20,6 +20,7 @@ interface Entry {
 
 export class ReadAhead {
   readonly #load: (digest: Digest) => Promise<Uint8Array>
+  readonly #count: number
   /** In order of reading; the oldest is dropped first. */
   readonly #entries = new Map<Digest, Entry>()
   readonly #running = new Set<Promise<unknown>>()
@@ -28,8 +29,10 @@ export class ReadAhead {
   #lastPosition = -1
   #isClosed = false
 
-  constructor(load: (digest: Digest) => Promise<Uint8Array>) {
+  /** `count`: how many chunks ahead; 0 reads what is asked for. */
+  constructor(load: (digest: Digest) => Promise<Uint8Array>, count = READ_AHEAD_COUNT) {
     this.#load = load
+    this.#count = count
   }
 
   /** Reads along this index from now on; `positions` maps each of its digests to its first position. */
@@ -59,14 +62,14 @@ export class ReadAhead {
     const position = this.#positions.get(digest)
     if (this.#index === null || position === undefined || this.#isClosed) return
     // Requests on their way at once may overtake each other.
-    const isAlong = Math.abs(position - this.#lastPosition) <= AHEAD_COUNT + 1
+    const isAlong = Math.abs(position - this.#lastPosition) <= this.#count + 1
     this.#lastPosition = isAlong ? Math.max(position, this.#lastPosition) : position
     // A jump is a random access: what was read along the old way is of no use, and one chunk tells no new way.
     if (!isAlong) {
       for (const other of this.#entries.keys()) this.#drop(other)
       return
     }
-    const end = Math.min(position + 1 + AHEAD_COUNT, this.#index.count)
+    const end = Math.min(position + 1 + this.#count, this.#index.count)
     for (let next = position + 1; next < end; next += 1) {
       if (!this.#begin(this.#index.digestAt(next))) return
     }
@@ -76,7 +79,7 @@ export class ReadAhead {
   #begin(digest: Digest): boolean {
     if (this.#entries.has(digest)) return true
     for (const oldest of this.#entries.keys()) {
-      if (this.#entries.size < AHEAD_COUNT) break
+      if (this.#entries.size < this.#count) break
       this.#drop(oldest)
     }
     const permit = held.tryAcquire()

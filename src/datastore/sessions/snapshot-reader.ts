@@ -26,14 +26,19 @@ export class SnapshotReader implements AsyncDisposable {
   /** Only `beginRead` makes one. */
   constructor(
     store: Datastore,
-    parts: { readonly ns: NamespacePath; readonly ref: SnapshotRef; readonly lock: FileLock },
+    parts: {
+      readonly ns: NamespacePath
+      readonly ref: SnapshotRef
+      readonly lock: FileLock
+      readonly readAheadCount?: number | undefined
+    },
   ) {
     this.store = store
     this.ns = parts.ns
     this.ref = parts.ref
     this.path = snapshotPath(store.path, parts.ns, parts.ref)
     this.#lock = parts.lock
-    this.#ahead = new ReadAhead((digest) => store.chunks.read(digest))
+    this.#ahead = new ReadAhead((digest) => store.chunks.read(digest), parts.readAheadCount)
   }
 
   /**

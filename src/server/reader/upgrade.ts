@@ -29,7 +29,9 @@ export async function openReader(
   if (!mayBackUp) throw refused(`no permissions on ${aclPath}`)
   const store = await context.datastores.lookup(parameters.store, 'read')
   checkUpgradeHeader(request, READER_PROTOCOL)
-  const reader = await beginRead(store, { ns, ref, checkOwner: mayRead ? null : caller.authId })
+  const checkOwner = mayRead ? null : caller.authId
+  const { readAheadCount } = context.sessions
+  const reader = await beginRead(store, { ns, ref, checkOwner, readAheadCount })
   const time = ref.time.toString(16).toUpperCase().padStart(8, '0')
   const id = `${parameters.store}:${ref.type}/${ref.id}/${time}`
   const isDebug = parameters.debug ?? false
