@@ -64,7 +64,8 @@ export class Journal {
       const id = ENTRY_NAME.exec(name)?.[1]
       if (id === undefined) continue
       const entry = await this.#read(id)
-      if (entry === null) await this.end(id)
+      if (entry === 'gone') continue
+      if (entry === 'damaged') await this.end(id)
       else entries.push(entry)
     }
     return entries
@@ -79,17 +80,24 @@ export class Journal {
     }
   }
 
-  async #read(id: string): Promise<JournalEntry | null> {
-    const bytes = await this.#fs.readFile(this.#path(id), ENTRY_SIZE_MAX)
+  async #read(id: string): Promise<JournalEntry | 'gone' | 'damaged'> {
+    let bytes: Uint8Array
+    try {
+      bytes = await this.#fs.readFile(this.#path(id), ENTRY_SIZE_MAX)
+    } catch (error) {
+      // Another process ended the session just now.
+      if (isSystemError(error, 'ENOENT')) return 'gone'
+      throw error
+    }
     try {
       const data = JSON.parse(Buffer.from(bytes).toString()) as Record<string, unknown>
       const { base, ns, snapshot } = data
       if (typeof base !== 'string' || typeof ns !== 'string' || typeof snapshot !== 'string') {
-        return null
+        return 'damaged'
       }
       return { id, base, ns: parseNamespace(ns), ref: parseSnapshot(snapshot) }
     } catch {
-      return null
+      return 'damaged'
     }
   }
 

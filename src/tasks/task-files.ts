@@ -51,9 +51,14 @@ export class TaskFiles {
     const folder = this.logFolder(upid)
     await this.#makeFolder(folder)
     const handle = await this.fs.open(join(folder, text), 'create-new', FILE_MODE)
-    const owner = await this.owner()
-    if (owner !== undefined) await handle.chown(owner.uid, owner.gid)
-    return handle
+    try {
+      const owner = await this.owner()
+      if (owner !== undefined) await handle.chown(owner.uid, owner.gid)
+      return handle
+    } catch (error) {
+      await handle.close()
+      throw error
+    }
   }
 
   /** Replaces a list as a whole. */

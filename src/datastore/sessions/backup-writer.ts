@@ -192,14 +192,17 @@ export class BackupWriter implements LiveSession {
 
   /**
    * Registers all chunks of an index of the base and looks at them. Throws `no valid previous backup`,
-   * INDEX_OPEN_FAILED, KNOWN_CHUNK_MISSING (the base is flagged then), SESSION_FAILED.
+   * INDEX_OPEN_FAILED, KNOWN_CHUNK_MISSING (the base is flagged then), SESSION_FAILED, the reason of `signal`.
    */
-  async registerPrevious(archiveName: string): Promise<void> {
+  async registerPrevious(
+    archiveName: string,
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<void> {
     const base = this.#requireBase()
     await this.#operations.run(async () => {
       const index = await readIndex(this.store, this.ns, base, archiveName)
       this.assertActive()
-      await this.#known.register(archiveName, index)
+      await this.#known.register(archiveName, index, options.signal)
     })
   }
 
@@ -330,9 +333,11 @@ export class BackupWriter implements LiveSession {
     await releaseSessionLocks(this.#locks, gone)
   }
 
+  /** All of them, also when one fails: a file left open would end the process when its garbage is collected. */
   async #abandonWriters(): Promise<void> {
+    await using stack = new AsyncDisposableStack()
     for (const archive of this.#archives.values()) {
-      if (typeof archive === 'object') await archive.abandon()
+      if (typeof archive === 'object') stack.defer(async () => await archive.abandon())
     }
   }
 

@@ -42,15 +42,17 @@ export class KnownChunks {
 
   /**
    * Registers all chunks of an index of the base and looks at them. Throws KNOWN_CHUNK_MISSING after the base was
-   * flagged, or the look's I/O error; a look that takes longer than `waitMs` goes on beside the session.
+   * flagged, or the look's I/O error; a look that takes longer than `waitMs` goes on beside the session, and so it does
+   * when `signal` says that nobody waits any more, whose reason is thrown.
    */
-  async register(archiveName: string, index: ArchiveIndex): Promise<void> {
+  async register(archiveName: string, index: ArchiveIndex, signal?: AbortSignal): Promise<void> {
     const packed = await this.#registerAll(index)
     if (this.#options.check === 'off') return
     const look = this.#look(packed)
-    const isInTime = await this.#settlesInTime(look)
-    if (isInTime) await this.#judge(archiveName, await look)
-    else this.#follow(look)
+    const isInTime = await this.#settlesInTime(look, signal)
+    if (isInTime) return await this.#judge(archiveName, await look)
+    this.#follow(look)
+    signal?.throwIfAborted()
   }
 
   /**
@@ -98,12 +100,13 @@ export class KnownChunks {
     return await this.#options.chunks.lookMany(packed, { signal: this.#abort.signal })
   }
 
-  async #settlesInTime(look: Promise<ChunkLook>): Promise<boolean> {
+  async #settlesInTime(look: Promise<ChunkLook>, signal?: AbortSignal): Promise<boolean> {
     const timer = new AbortController()
     const { clock, waitMs } = this.#options
-    const late = clock.sleep(waitMs, timer.signal).then(
+    const end = AbortSignal.any(signal === undefined ? [timer.signal] : [timer.signal, signal])
+    const late = clock.sleep(waitMs, end).then(
       () => false,
-      () => true,
+      () => false,
     )
     const settled = look.then(
       () => true,

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { readdirSync, rmSync } from 'node:fs'
 import { suite, test } from 'node:test'
+import { FakeClock } from '../../../test/support/fake-clock.ts'
 import { FaultFileSystem } from '../../../test/support/fault-file-system.ts'
 import {
   appendArchive,
@@ -90,6 +91,41 @@ suite('BackupWriter under schedules', () => {
     client.abort(new Error('the client is gone'))
     await assert.rejects(finished, /the client is gone/)
     await writer.abort()
+  })
+
+  test('a lost client does not wait for the look at a registration', async (context) => {
+    const clock = new FakeClock()
+    const { store } = await makeTestStore(context, { clock })
+    await backUp(store, DAY_1, ['one'])
+    const { promise: isReleased, resolve: release } = Promise.withResolvers<void>()
+    context.mock.method(store.chunks, 'lookMany', async () => {
+      await isReleased
+      return { missing: [], failure: null }
+    })
+    const writer = await begin(store, DAY_2)
+    const client = new AbortController()
+    const registered = writer.registerPrevious('root.pxar.didx', { signal: client.signal })
+    await clock.untilSleeping()
+    client.abort(new Error('the client is gone'))
+    await assert.rejects(registered, /the client is gone/)
+    release()
+    await writer.abort()
+  })
+
+  // One file that could not be removed left the others open.
+  test('the end of a session closes every index it had begun', async (context) => {
+    const disk = new FaultFileSystem(nodeFileSystem)
+    const { store } = await makeTestStore(context, { fs: disk.fs })
+    const writer = await begin(store, DAY_1)
+    await writer.createDynamicIndex('a.pxar.didx')
+    await writer.createDynamicIndex('b.pxar.didx')
+    disk.reset()
+    disk.plan({ at: 1, name: 'unlink', errno: 'EIO' })
+    await assert.rejects(writer.abort(), /EIO/)
+    const given = disk.steps.filter(({ name, path }) => {
+      return name === 'unlink' && path.endsWith('.tmp_didx')
+    })
+    assert.equal(given.length, 2)
   })
 
   // QEMU clones the index of the base: with `register` the look at registration was the only one, and its finding was

@@ -206,13 +206,14 @@ async function closeIndex(
 async function downloadPrevious(
   session: BackupSession,
   parameters: Static<typeof DownloadPrevious>,
+  { signal }: Exchange,
 ): Promise<SessionReply> {
   const { writer } = session
   const name = parameters['archive-name']
   const archive = parseArchiveName(name)
   const from = writer.base === null ? '' : ` '${formatSnapshot(writer.base)}'`
   if (archive !== null && archive.kind !== 'blob') {
-    await writer.registerPrevious(name)
+    await writer.registerPrevious(name, { signal })
     session.log(`register chunks in '${name}' from previous backup${from}.`)
   }
   const file = await writer.openPrevious(name)
