@@ -89,6 +89,23 @@ suite('parseMatchEntry()', () => {
     })
   }
 
+  // A `.pxarexclude` of somebody else's is read with the tree: each of these ended or stopped the backup.
+  test('refuses a pattern that the matcher would go too deep for', () => {
+    for (const pattern of ['**/'.repeat(20_000), '*a'.repeat(4000)]) {
+      assert.throws(() => parseMatchEntry(pattern, 'exclude'), { code: 'PATTERN_INVALID' })
+    }
+    const most = parseMatchEntry(`${'**/'.repeat(256)}x`, 'exclude')
+    assert.equal(matchesEntry(most, `${'/a'.repeat(2000)}/x`, FILE), true)
+  })
+
+  test('takes time in proportion to the slashes', () => {
+    const start = process.threadCpuUsage()
+    assert.equal(parseMatchEntry(`${'/'.repeat(200_000)}x`, 'exclude').directoriesOnly, false)
+    assert.equal(parseMatchEntry(`x${'/'.repeat(200_000)}`, 'exclude').pattern, 'x')
+    const { user } = process.threadCpuUsage(start)
+    assert.ok(user < 2_000_000, `${user} µs`)
+  })
+
   test('turns the type round for a leading exclamation mark', () => {
     assert.equal(parseMatchEntry('!x', 'exclude').type, 'include')
     assert.equal(parseMatchEntry('!x', 'include').type, 'exclude')

@@ -29,7 +29,7 @@ export function parseMatchEntry(
 ): MatchEntry {
   const isTurned = text.startsWith('!')
   const body = isTurned ? text.slice(1) : text
-  const stripped = body.replace(/\/+$/, '')
+  const stripped = withoutEndSlashes(body)
   return {
     type: isTurned ? opposite(type) : type,
     pattern: stripped === '' ? '/' : stripped,
@@ -149,6 +149,13 @@ function matchStar(match: Match, index: number, start: number): number {
     if (!isDouble && path.charCodeAt(at) === 0x2f) return GIVE_UP_STAR
   }
   return GIVE_UP
+}
+
+/** `text` without the slashes at its end; not by a regex, which takes the square of the time for many others. */
+function withoutEndSlashes(text: string): string {
+  let end = text.length
+  while (text.endsWith('/', end)) end--
+  return text.slice(0, end)
 }
 
 function opposite(type: MatchType): MatchType {

@@ -24,6 +24,9 @@ const CARET = 0x5e
 const DASH = 0x2d
 const COLON = 0x3a
 
+/** The matcher goes a step deeper with each star; no pattern that means something has this many. */
+const STAR_COUNT_MAX = 256
+
 const NAMED_CLASSES: Readonly<Record<string, RegExp>> = {
   alnum: /[0-9A-Za-z]/,
   alpha: /[A-Za-z]/,
@@ -44,6 +47,7 @@ const NAMED_CLASSES: Readonly<Record<string, RegExp>> = {
 export function parseTokens(text: string): PatternToken[] {
   if (text.includes('\0')) throw invalid('NUL byte in pattern')
   const tokens: PatternToken[] = []
+  let starCount = 0
   for (let at = 0; at < text.length; ) {
     const byte = text.charCodeAt(at)
     if (byte === BACKSLASH) {
@@ -52,6 +56,7 @@ export function parseTokens(text: string): PatternToken[] {
       at += 2
     } else if (byte === STAR) {
       const end = endOfStars(text, at)
+      if (++starCount > STAR_COUNT_MAX) throw invalid('too many stars in pattern')
       tokens.push(starToken(text, at, end))
       at = end
     } else if (byte === OPEN) {
