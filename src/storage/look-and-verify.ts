@@ -4,6 +4,7 @@ import { toError } from '../base/errors.ts'
 import { mapConcurrent } from '../base/async/map-concurrent.ts'
 import type { ChunkLook, LookFailure } from './chunk-backend.ts'
 import { errors } from './errors.ts'
+import { inFolderOrder } from './folder-order.ts'
 import type { LookAnswer } from './look-chunks.ts'
 
 /** One slice is 20 ms of warm looks: sessions take turns, and an abort is heard soon. */
@@ -27,8 +28,11 @@ export interface LookSteps {
 export async function lookAndVerify(digests: Uint8Array, steps: LookSteps): Promise<ChunkLook> {
   const missing = new Set<Digest>()
   let failure: LookFailure | null = null
+  // One slice orders itself.
+  const isLong = digests.length > SLICE_COUNT * DIGEST_SIZE
+  const ordered = isLong ? await inFolderOrder(digests) : digests
   const slices = mapConcurrent(
-    slicesOf(digests),
+    slicesOf(ordered),
     { concurrency: SLICES_AT_ONCE, signal: steps.signal },
     async (slice) => await lookAtSlice(slice, steps),
   )
