@@ -153,3 +153,26 @@ suite('addSection() and removeSection()', () => {
 function originalComment(section: Parameters<typeof propertiesOf>[0]): Map<string, string | null> {
   return new Map([['comment', propertiesOf(section).get('comment') ?? null]])
 }
+
+suite('parseSectionConfig()', () => {
+  test('splits a heading at the last colon that leaves an id', () => {
+    const headings = parseSectionConfig('a:b:\n\nuser: x\n\n:\n\na:b c\n\nt:\tid \n').items
+    const named = headings.flatMap((item) =>
+      item.kind === 'section' ? `${item.type} ${item.id}` : [],
+    )
+    assert.deepEqual(named, ['a b:', 'user x', 't id'])
+  })
+
+  // Colons, or spaces before something else, were tried in every combination: 64 KiB took 25 s.
+  test('takes time in proportion to the text', () => {
+    const lines = [
+      `${':'.repeat(100_000)} x y`,
+      'a: b',
+      `\tk v${' '.repeat(100_000)}\r${' '.repeat(99)}x`,
+    ]
+    const start = process.threadCpuUsage()
+    parseSectionConfig(lines.join('\n'))
+    const { user } = process.threadCpuUsage(start)
+    assert.ok(user < 2_000_000, `${user} µs`)
+  })
+})

@@ -38,8 +38,10 @@ export interface SectionConfig {
 /** New values by key; null removes the key, a list stores the key once per item. */
 export type SectionChanges = ReadonlyMap<string, string | readonly string[] | null>
 
-const HEADING = /^(\S+):[ \t]*(\S+)\s*$/
-const PROPERTY = /^[ \t]+(\S+)(?:[ \t]+(.*?))?\s*$/
+/** Of lines without white space at their ends: each takes time in proportion to the line, whatever is in it. */
+const HEADING = /^(\S+)(?:[ \t]+(\S+))?$/
+const PROPERTY = /^[ \t]+(\S+)(?:[ \t]+(.*))?$/s
+const LINE_BREAK = /[\r\u2028\u2029]/
 
 /** The sections and all other lines of `text`; never fails, what is no section is kept as it is. */
 export function parseSectionConfig(text: string): SectionConfig {
@@ -48,15 +50,15 @@ export function parseSectionConfig(text: string): SectionConfig {
   const lines = text === '' ? [] : (ended ? text.slice(0, -1) : text).split('\n')
   for (let index = 0; index < lines.length; ) {
     const line = lines[index] ?? ''
-    const heading = HEADING.exec(line)
-    if (heading?.[1] === undefined || heading[2] === undefined || line.startsWith('#')) {
+    const heading = line.startsWith('#') ? null : parseHeading(line)
+    if (heading === null) {
       items.push({ kind: 'other', line })
       index += 1
       continue
     }
     let end = index + 1
-    while (end < lines.length && PROPERTY.test(lines[end] ?? '')) end += 1
-    items.push(sectionOf(heading[1], heading[2], lines.slice(index, end)))
+    while (end < lines.length && parseProperty(lines[end] ?? '') !== null) end += 1
+    items.push(sectionOf(heading.type, heading.id, lines.slice(index, end)))
     index = end
   }
   return Object.freeze({ items, ended })
@@ -133,10 +135,24 @@ function isEmptyLine(item: Section | OtherLine | undefined): boolean {
   return item?.kind === 'other' && item.line.trim() === ''
 }
 
+/** `type: id`; the last colon that leaves an id is the one that counts. */
+function parseHeading(line: string): { readonly type: string; readonly id: string } | null {
+  const [, first = '', second] = HEADING.exec(line.trimEnd()) ?? []
+  const colon = first.lastIndexOf(':', second === undefined ? first.length - 2 : first.length)
+  const isLast = colon === first.length - 1
+  if (colon < 1 || (second !== undefined && !isLast)) return null
+  return { type: first.slice(0, colon), id: second ?? first.slice(colon + 1) }
+}
+
+function parseProperty(line: string): readonly [key: string, value: string] | null {
+  const [, key, value = ''] = PROPERTY.exec(line.trimEnd()) ?? []
+  return key === undefined || LINE_BREAK.test(value) ? null : [key, value]
+}
+
 function sectionOf(type: string, id: string, lines: readonly string[]): Section {
   const properties = lines.slice(1).flatMap((line) => {
-    const match = PROPERTY.exec(line)
-    return match?.[1] === undefined ? [] : [[match[1], match[2] ?? ''] as const]
+    const property = parseProperty(line)
+    return property === null ? [] : [property]
   })
   return Object.freeze({ kind: 'section', type, id, properties, lines })
 }
@@ -155,7 +171,7 @@ function withProperty(
   const values = value === null ? [] : typeof value === 'string' ? [value] : value
   if (values.some((text) => /[\r\n]/.test(text))) throw errors.CONFIG_VALUE({ key })
   const added = values.map((text) => (text === '' ? `\t${key}` : `\t${key} ${text}`))
-  const keyOf = (line: string): string | undefined => PROPERTY.exec(line)?.[1]
+  const keyOf = (line: string): string | undefined => parseProperty(line)?.[0]
   const present = lines.findIndex((line, index) => index > 0 && keyOf(line) === key)
   const kept = lines.filter((line, index) => index === 0 || keyOf(line) !== key)
   const later = kept.findIndex((line, index) => index > 0 && (keyOf(line) ?? '') > key)
