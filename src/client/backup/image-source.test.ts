@@ -51,6 +51,23 @@ suite('openImage()', () => {
     assert.equal(holeCount, 14)
   })
 
+  // A read in libuv's pool cannot be taken back: Ctrl-C and a lost server left the client hanging.
+  test('lets go of a pipe whose writer is silent, or never came', async (context) => {
+    const path = join(await makeTemporaryFolder(context), 'pipe')
+    spawnSync('mkfifo', [path])
+    const pool = new BufferPool({ size: 4 * KIB, countMax: 2 })
+    for (const writes of [false, true]) {
+      const image = await openImage(path)
+      await using writer = writes ? await open(path, 'r+') : null
+      await writer?.write(Buffer.alloc(5 * KIB))
+      const chunks = image.chunks(pool, 4 * KIB)
+      if (writes) assert.equal((await chunks.next()).value?.bytes.length, 4 * KIB)
+      const silent = assert.rejects(chunks.next(), { code: 'ERR_STREAM_PREMATURE_CLOSE' })
+      await image[Symbol.asyncDispose]()
+      await silent
+    }
+  })
+
   test('reads a pipe to its end, its size unknown', async (context) => {
     const folder = await makeTemporaryFolder(context)
     const path = join(folder, 'pipe')

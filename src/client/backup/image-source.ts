@@ -1,5 +1,8 @@
 /** Disk images: a file, a block device or a pipe as chunks of one size. */
-import { type FileHandle, open } from 'node:fs/promises'
+import { constants, open as openDescriptor } from 'node:fs'
+import { type FileHandle, open, stat } from 'node:fs/promises'
+import { Socket } from 'node:net'
+import { promisify } from 'node:util'
 import { nextDataOffset } from '../../base/fs/native-holes.ts'
 import type { BufferPool } from './buffer-pool.ts'
 import type { SourceChunk } from './source-chunk.ts'
@@ -22,16 +25,16 @@ const BLOCK_SIZE = 512
 export async function openImage(path: string): Promise<ImageSource> {
   let handle: FileHandle
   try {
+    if ((await stat(path)).isFIFO()) return await PipeSource.open(path)
     handle = await open(path, 'r')
   } catch (cause) {
     throw errors.SOURCE_UNREADABLE({ path, reason: systemText(cause) })
   }
   try {
-    const stat = await handle.stat()
-    if (stat.isFIFO()) return new PipeSource(handle)
-    const size = stat.isBlockDevice() ? await deviceSize(handle) : stat.size
+    const facts = await handle.stat()
+    const size = facts.isBlockDevice() ? await deviceSize(handle) : facts.size
     if (size === 0) throw errors.SOURCE_EMPTY({ path })
-    const isSparse = stat.isFile() && stat.blocks * BLOCK_SIZE < size
+    const isSparse = facts.isFile() && facts.blocks * BLOCK_SIZE < size
     return new FileSource(handle, { path, size, isSparse })
   } catch (error) {
     await handle.close()
@@ -89,39 +92,58 @@ class FileSource implements ImageSource {
   }
 }
 
+/**
+ * A pipe is read as a socket: a read that waits in libuv's pool for a silent writer could not be taken back, and not
+ * even `process.exit` would come past it.
+ */
 class PipeSource implements ImageSource {
   readonly size = null
-  readonly #handle: FileHandle
+  readonly #socket: Socket
 
-  constructor(handle: FileHandle) {
-    this.#handle = handle
+  private constructor(socket: Socket) {
+    this.#socket = socket
+  }
+
+  /** Without waiting for a writer, which blocks just the same. */
+  static async open(path: string): Promise<PipeSource> {
+    const flags = constants.O_RDONLY | constants.O_NONBLOCK
+    const fd = await promisify(openDescriptor)(path, flags)
+    return new PipeSource(new Socket({ fd, readable: true, writable: false }))
   }
 
   async *chunks(pool: BufferPool, chunkSize: number): AsyncGenerator<SourceChunk, void, undefined> {
-    for (;;) {
-      const buffer = pool.take()
-      const count = await fill(this.#handle, buffer.subarray(0, chunkSize), null)
-      if (count === 0) return
-      yield { bytes: buffer.subarray(0, count), release: () => pool.give(buffer) }
-      if (count < chunkSize) return
+    let buffer = pool.take()
+    let count = 0
+    const take = (size: number): SourceChunk => {
+      const full = buffer
+      return { bytes: full.subarray(0, size), release: () => pool.give(full) }
     }
+    for await (const piece of this.#socket as AsyncIterable<Buffer>) {
+      for (let done = 0; done < piece.length; ) {
+        const copied = piece.copy(buffer, count, done, done + chunkSize - count)
+        done += copied
+        count += copied
+        if (count < chunkSize) continue
+        yield take(count)
+        buffer = pool.take()
+        count = 0
+      }
+    }
+    if (count > 0) yield take(count)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#handle.close()
+    this.#socket.destroy()
+    await Promise.resolve()
   }
 }
 
 /** Reads until `buffer` is full or the source ends; count of bytes. */
-async function fill(
-  handle: FileHandle,
-  buffer: Uint8Array,
-  position: number | null,
-): Promise<number> {
+async function fill(handle: FileHandle, buffer: Uint8Array, position: number): Promise<number> {
   let count = 0
   while (count < buffer.length) {
-    const at = position === null ? null : position + count
-    const { bytesRead } = await handle.read(buffer, count, buffer.length - count, at)
+    const rest = buffer.length - count
+    const { bytesRead } = await handle.read(buffer, count, rest, position + count)
     if (bytesRead === 0) break
     count += bytesRead
   }
