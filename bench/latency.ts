@@ -6,8 +6,7 @@ import { makeImage } from './make-data.ts'
 import { startDelayProxy } from './support/delay-proxy.ts'
 import { type Measured, measure, summarise } from './support/measure.ts'
 import type { Result } from './support/result.ts'
-import { clientCommand } from '../test/support/cairn-process.ts'
-import { type BenchServer, startBenchServer } from './support/server-process.ts'
+import { type BenchServer, clientCommand, startBenchServer } from './support/server-process.ts'
 
 const IMAGE_SIZE = 512 << 20
 const ROUND_TRIP_MS = 20

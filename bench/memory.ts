@@ -4,8 +4,7 @@ import { join } from 'node:path'
 import { makeImage } from './make-data.ts'
 import { measure } from './support/measure.ts'
 import type { Result } from './support/result.ts'
-import { clientCommand } from '../test/support/cairn-process.ts'
-import { startBenchServer } from './support/server-process.ts'
+import { clientCommand, startBenchServer } from './support/server-process.ts'
 
 const GIB = 1024 ** 3
 const SPARSE_SIZE = 20 * GIB

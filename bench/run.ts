@@ -30,7 +30,7 @@ const { values, positionals } = parseArgs({
 })
 const rounds = Number(values.rounds)
 const BENCHES: Readonly<Record<string, (folder: string) => Promise<Result>>> = {
-  chunker: async () => await benchChunker(),
+  chunker: () => Promise.resolve(benchChunker()),
   ingest: benchIngest,
   image: async (folder) => await benchBackup(folder, 'image', rounds),
   tree: async (folder) => await benchBackup(folder, 'tree', rounds),

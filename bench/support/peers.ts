@@ -1,8 +1,7 @@
 /** The tools we compare with, each behind the same four steps. Compression is zstd everywhere. */
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
-import type { BenchServer } from './server-process.ts'
-import { clientCommand } from '../../test/support/cairn-process.ts'
+import { type BenchServer, clientCommand } from './server-process.ts'
 import { measure, type Measured } from './measure.ts'
 
 export type DataKind = 'image' | 'tree'

@@ -34,6 +34,8 @@ export interface ComposeOptions {
   readonly node?: string
   readonly version?: ServerVersion
   readonly sessions?: Partial<SessionSettings>
+  /** Pretends that a look at a chunk takes this long, for measurements. */
+  readonly lookDelayMs?: number
   /** Of the certificate. */
   readonly fingerprint: string
 }
@@ -53,6 +55,7 @@ export async function compose(
   report: (line: string) => void,
 ): Promise<Composition> {
   const { paths, fs = nodeFileSystem, clock = systemClock, log = silentLog } = options
+  const { lookDelayMs = 0 } = options
   await ensurePlaces(fs, paths)
   const files = new ConfigFiles({ fs, clock, paths })
   const authLog = new FileAuthLog(files, log)
@@ -64,7 +67,7 @@ export async function compose(
   }
   const settingsOf = async (name: string): Promise<DatastoreSettings | null> =>
     settingsFrom(await findDatastore(files, name), sessions)
-  const datastores = new DatastoreRegistry({ fs, clock, log, paths, settingsOf })
+  const datastores = new DatastoreRegistry({ fs, clock, log, paths, settingsOf, lookDelayMs })
   const node = options.node ?? nodeName(os.hostname())
   const tasks = await TaskRegistry.open({ fs, clock, paths, node, log })
   const known = await listDatastores(files)
