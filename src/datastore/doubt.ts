@@ -23,10 +23,13 @@ const TRUSTED_COUNT_MAX = 1_000_000
 export class Doubt implements ChunkDoubt {
   #window: DoubtWindow | null
   #trusted = new DigestSet()
-  #rewrites = false
+  #rewrites: boolean
+  #era = 0
 
-  constructor(window: DoubtWindow | null) {
+  /** `rewrites`: a sync failed since the machine may last have been started. */
+  constructor(window: DoubtWindow | null, rewrites = false) {
     this.#window = window
+    this.#rewrites = rewrites
   }
 
   get window(): DoubtWindow | null {
@@ -42,8 +45,12 @@ export class Doubt implements ChunkDoubt {
     return isWithin(mtimeMs, this.#window) || isWithin(ctimeMs, this.#window)
   }
 
-  trust(digest: Digest): void {
-    if (this.#window === null) return
+  get era(): number {
+    return this.#era
+  }
+
+  trust(digest: Digest, era: number): void {
+    if (this.#window === null || era !== this.#era) return
     if (this.#trusted.size >= TRUSTED_COUNT_MAX) this.#trusted = new DigestSet()
     this.#trusted.add(digest)
   }
@@ -53,6 +60,7 @@ export class Doubt implements ChunkDoubt {
     this.#window = joinWindows(this.#window, doubtAfter(lastGoodSyncMs, nowMs))
     this.#trusted = new DigestSet()
     this.#rewrites = true
+    this.#era += 1
   }
 }
 

@@ -7,16 +7,30 @@ import {
   backUp,
   begin,
   finish,
+  makeChunk,
   makeTestStore,
   writeArchive,
 } from '../../test/support/test-store.ts'
 import { nodeFileSystem } from '../base/fs/node-file-system.ts'
+import type { Datastore } from './datastore.ts'
 
 const DAY_1 = 1_767_225_600
 
 function isStampedClean(folder: string): boolean {
   const path = `${folder}/state/datastores/store1/state.json`
   return (JSON.parse(readFileSync(path, 'utf8')) as { clean: boolean }).clean
+}
+
+/** Whether an upload of the chunk `one`, which reads well, stores it anew. */
+async function isWrittenAgain(store: Datastore, disk: FaultFileSystem): Promise<boolean> {
+  const writer = await begin(store, DAY_1 + 1)
+  const { digest, blob, size } = await makeChunk('one')
+  disk.reset()
+  const { duplicate } = await writer.insertChunk(digest, blob, size)
+  assert.equal(duplicate, true)
+  const isWritten = disk.stepNames.includes('handle.write')
+  await writer.abort()
+  return isWritten
 }
 
 suite('StoreCore', () => {
@@ -35,6 +49,39 @@ suite('StoreCore', () => {
     await backUp(again, DAY_1 + 1, ['two'])
     await last.close()
     assert.equal(isStampedClean(folder), true)
+  })
+
+  // The next process read pages that the disk never got, found them well and relied on them (R-63).
+  test('what a failed sync may have lost is written again, also by the next process', async (context) => {
+    const disk = new FaultFileSystem(nodeFileSystem)
+    const { store, registry, folder } = await makeTestStore(context, { fs: disk.fs })
+    const writer = await begin(store, DAY_1)
+    await writeArchive(writer, 'root.pxar.didx', ['one'])
+    disk.plan({ at: 1, name: 'handle.syncFileSystem', errno: 'EIO' })
+    await assert.rejects(finish(writer), /Input\/output error/)
+    await writer.abort()
+    await registry.close()
+    disk.reset()
+    const { store: again } = await makeTestStore(context, { fs: disk.fs, folder })
+    assert.ok(await isWrittenAgain(again, disk))
+  })
+
+  // Its write was over before the failing sync and counted as one after it.
+  test('a chunk written while a sync fails is not trusted', async (context) => {
+    const disk = new FaultFileSystem(nodeFileSystem)
+    const { store } = await makeTestStore(context, { fs: disk.fs })
+    const writer = await begin(store, DAY_1)
+    disk.plan({ at: 1, name: 'handle.syncFileSystem', errno: 'EIO' })
+    disk.onStep(async ({ name }) => {
+      if (name !== 'rename') return
+      disk.onStep(null)
+      await assert.rejects(store.core.sync.run())
+    })
+    const { digest, blob, size } = await makeChunk('one')
+    await writer.insertChunk(digest, blob, size)
+    disk.assertAllUsed()
+    await writer.abort()
+    assert.ok(await isWrittenAgain(store, disk))
   })
 
   // Taken out of use between look-up and session, the store was closed and stamped clean below the session, and the

@@ -68,7 +68,7 @@ export class StoreCore {
     const isUnclean = state !== null && !state.clean
     const fresh = isUnclean ? doubtAfter(state.lastGoodSyncMs, nowMs) : null
     this.processLock = opened.processLock
-    this.doubt = new Doubt(joinWindows(state?.doubt ?? null, fresh))
+    this.doubt = new Doubt(joinWindows(state?.doubt ?? null, fresh), state?.rewrites)
     this.journal = new Journal(fs, `${options.stateFolder}/sessions`)
     this.sync = new StoreSync(fs, {
       clock: options.clock,
@@ -205,8 +205,13 @@ export class StoreCore {
 
   async #saveState(): Promise<void> {
     await this.#stateRuns.run(async () => {
-      const clean = this.#isClean
-      const state = { clean, lastGoodSyncMs: this.#lastGoodSyncMs, doubt: this.doubt.window }
+      const { window: doubt, rewrites } = this.doubt
+      const state = {
+        clean: this.#isClean,
+        lastGoodSyncMs: this.#lastGoodSyncMs,
+        doubt,
+        ...(rewrites ? { rewrites } : {}),
+      }
       await writeStoreState(this.#fs, statePath(this.#options), state)
     })
   }

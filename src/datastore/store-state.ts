@@ -13,6 +13,8 @@ export interface StoreState {
   /** Start of the last sync that succeeded; milliseconds since the epoch. */
   readonly lastGoodSyncMs: number
   readonly doubt: DoubtWindow | null
+  /** Whether a sync has failed: what reads well may be in memory only, also for the next process (races.md R-63). */
+  readonly rewrites?: boolean
 }
 
 const STATE_MODE = 0o600
@@ -51,8 +53,9 @@ function parseState(bytes: Uint8Array): StoreState | null {
 
 function isState(value: unknown): value is StoreState {
   if (typeof value !== 'object' || value === null) return false
-  const { clean, lastGoodSyncMs, doubt } = value as Record<string, unknown>
-  return typeof clean === 'boolean' && typeof lastGoodSyncMs === 'number' && isDoubt(doubt)
+  const { clean, lastGoodSyncMs, doubt, rewrites = false } = value as Record<string, unknown>
+  if (typeof clean !== 'boolean' || typeof rewrites !== 'boolean') return false
+  return typeof lastGoodSyncMs === 'number' && isDoubt(doubt)
 }
 
 function isDoubt(value: unknown): boolean {

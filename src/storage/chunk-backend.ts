@@ -56,8 +56,10 @@ export interface ChunkDoubt {
   readonly window: { readonly fromMs: number; readonly untilMs: number } | null
   /** Whether a chunk whose file changed at these times is to be verified before it counts. */
   isDoubtful(digest: Digest, mtimeMs: number, ctimeMs: number): boolean
-  /** Says that the chunk was verified, or written by us. */
-  trust(digest: Digest): void
+  /** Changes when a sync fails: what was written or read before then may be in memory only. */
+  readonly era: number
+  /** Says that the chunk was verified, or written by us, since `era` was read; nothing if it is over. */
+  trust(digest: Digest, era: number): void
   /**
    * Whether a doubtful chunk that reads well is to be written again: after a failed sync memory shows what the disk
    * never got (races.md R-63).
@@ -69,6 +71,7 @@ export interface ChunkDoubt {
 export const noDoubt: ChunkDoubt = {
   window: null,
   isDoubtful: () => false,
+  era: 0,
   trust() {},
   rewrites: false,
 }

@@ -79,8 +79,10 @@ export class FilesystemBackend implements ChunkBackend {
     if (stat !== null && (await this.#keepsExisting(digest, path, stat, blob))) {
       return { duplicate: true, storedSize: stat.size }
     }
+    const { doubt } = this.#options
+    const { era } = doubt
     await this.#write(path, blob)
-    this.#options.doubt.trust(digest)
+    doubt.trust(digest, era)
     return { duplicate: false, storedSize: blob.length }
   }
 
@@ -149,10 +151,12 @@ export class FilesystemBackend implements ChunkBackend {
   }
 
   async #verify(digest: Digest): Promise<boolean> {
+    const { doubt } = this.#options
+    const { era } = doubt
     const existing = await this.#readIfThere(digest)
     if (existing === null || !(await isWholeChunk(digest, existing))) return false
-    if (this.#options.doubt.rewrites) await this.#write(this.pathOf(digest), existing)
-    this.#options.doubt.trust(digest)
+    if (doubt.rewrites) await this.#write(this.pathOf(digest), existing)
+    doubt.trust(digest, era)
     return true
   }
 
