@@ -14,10 +14,12 @@ import { findUser } from '../../config/users.ts'
 import { READ_AHEAD_COUNT, READ_AHEAD_COUNT_MAX } from '../../datastore/sessions/read-ahead.ts'
 import { command, integer, optional, text, withDefault } from '../command.ts'
 import type { CommandContext } from '../context.ts'
+import { EXIT_FAILED } from '../exit-codes.ts'
 import { type Administration, makeAdministration, placeParameters } from './administration.ts'
 import { openLog } from './diagnostics.ts'
 import { errors } from './errors.ts'
 import { makeFirstDatastore } from './first-datastore.ts'
+import { surviveLeakedFiles } from './leaked-files.ts'
 import { passwordLines, welcomeLines } from './welcome.ts'
 
 const PORT_DEFAULT = 8007
@@ -55,6 +57,10 @@ export const serveCommand = command({
   },
   async run(values, context: CommandContext) {
     const { output, clock, signal, environment } = context
+    surviveLeakedFiles(
+      (line) => output.log(line),
+      () => process.exit(EXIT_FAILED),
+    )
     const administration = await makeAdministration(values, context)
     const { fs, paths, files } = administration
     const { generatedPassword: password } = await setUp(administration, context)
