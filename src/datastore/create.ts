@@ -79,7 +79,8 @@ async function createBase(fs: FileSystem, options: CreateDatastoreOptions): Prom
   const { path, owner } = options
   await fs.mkdir(path, { recursive: true, mode: FOLDER_MODE })
   await fs.chmod(path, FOLDER_MODE)
-  if (owner !== undefined) await fs.chown(path, owner.uid, owner.gid)
+  // The administrator's own path may be a link.
+  if (owner !== undefined) await fs.chown(await fs.realPath(path), owner.uid, owner.gid)
 }
 
 async function createChunkFolders(fs: FileSystem, options: CreateDatastoreOptions): Promise<void> {

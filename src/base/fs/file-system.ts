@@ -95,6 +95,7 @@ export interface FileSystem {
   link(existing: string, path: string): Promise<void>
   symlink(target: string, path: string): Promise<void>
   chmod(path: string, mode: number): Promise<void>
+  /** Of the file itself: a link is not followed. */
   chown(path: string, uid: number, gid: number): Promise<void>
   /** Sets the access time to now and leaves the modification time. */
   touch(path: string): Promise<void>

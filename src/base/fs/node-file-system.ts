@@ -136,7 +136,8 @@ export const nodeFileSystem: FileSystem = {
   link: async (existing, path) => await nodeFs.link(existing, path),
   symlink: async (target, path) => await nodeFs.symlink(target, path),
   chmod: async (path, mode) => await nodeFs.chmod(path, mode),
-  chown: async (path, uid, gid) => await nodeFs.chown(path, uid, gid),
+  // Never through a link: root gives away what lies in folders of other users.
+  chown: async (path, uid, gid) => await nodeFs.lchown(path, uid, gid),
   touch,
   setTimes: async (path, times) => await nodeFs.utimes(path, times.atime, times.mtime),
   removeTree: async (path) => await nodeFs.rm(path, { recursive: true, force: true }),
