@@ -148,6 +148,13 @@ export const errors = defineErrors({
     message: () => 'unable to change passphrase - no tty',
   },
 
+  // Tickets
+  RUNTIME_FOLDER_OPEN: {
+    kind: 'Denied',
+    message: ({ path, mode }: Path & { readonly mode: number }) =>
+      `$XDG_RUNTIME_DIR (\`${path}\`) must be secure: must have permissions 0o700, got 0o${mode.toString(8)}`,
+  },
+
   // Restore
   GROUP_EMPTY: {
     kind: 'NotFound',
@@ -183,6 +190,7 @@ export const errors = defineErrors({
   // Namespaces, groups, tasks
   NAMESPACE_ROOT_PRESENT: invalid('root namespace is always present'),
   NAMESPACE_ROOT_DELETE: invalid('root namespace cannot be deleted'),
+  GROUP_MISSING: { kind: 'NotFound', message: () => 'Unable to find backup group!' },
   UNEXPECTED_CHOICE: {
     kind: 'Invalid',
     message: ({ text }: Text) =>

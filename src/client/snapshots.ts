@@ -1,4 +1,5 @@
 /** REST calls about snapshots and groups (rest-api 4.3, spec cli 4.4-4.10). */
+import { toError } from '../base/errors.ts'
 import type { GroupRef, SnapshotRef } from '../formats/names.ts'
 import type { Query } from '../transport/query.ts'
 import type { Connection } from './connection.ts'
@@ -73,7 +74,13 @@ export async function forgetGroup(
   { namespace, group }: GroupAddress,
 ): Promise<void> {
   const query = { ...namespaceQuery(namespace), ...groupQuery(group) }
-  await connection.delete(storePath(connection, 'groups'), query)
+  try {
+    await connection.delete(storePath(connection, 'groups'), query)
+  } catch (cause) {
+    if (!/\bENOENT: No such file or directory$/.test(toError(cause).message)) throw cause
+    // Stock's client shows this sentence only.
+    throw errors.GROUP_MISSING({})
+  }
 }
 
 export async function readNotes(connection: Connection, address: SnapshotAddress): Promise<string> {

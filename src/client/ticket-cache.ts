@@ -1,10 +1,10 @@
 /** Tickets kept between commands, in stock's file and form (spec cli 2.5). Best effort throughout. */
 import { dirname } from 'node:path'
-import { toError } from '../base/errors.ts'
+import { hasCode, toError } from '../base/errors.ts'
 import { atomicWrite } from '../base/fs/atomic-write.ts'
 import { unixSeconds } from '../base/time/clock.ts'
 import type { ClientHost } from './host.ts'
-import { readUserFile, runtimePath } from './user-files.ts'
+import { checkRuntimeFolder, readUserFile, runtimePath } from './user-files.ts'
 
 export interface CachedTicket {
   readonly ticket: string
@@ -21,27 +21,27 @@ interface Entry extends CachedTicket {
 }
 type Tickets = Readonly<Record<string, Readonly<Record<string, Entry>>>>
 
-/** The ticket of `user` on `server`, or null. */
+/** The ticket of `user` on `server`, or null; also null where others may look into the folder. */
 export async function readTicket(
   host: ClientHost,
   server: string,
   user: string,
 ): Promise<CachedTicket | null> {
   const path = runtimePath(host.environment, FILE_NAME)
-  if (path === null) return null
+  if (path === null || (await isOpen(host))) return null
   const entry = parseTickets(await readUserFile(host, path))[server]?.[user]
   if (entry === undefined || !isFresh(entry, unixSeconds(host.clock))) return null
   return { ticket: entry.ticket, token: entry.token }
 }
 
-/** Keeps `ticket` and drops old ones; a failure is only logged. */
+/** Keeps `ticket` and drops old ones; a failure is only logged. An open folder gets none, as with stock. */
 export async function storeTicket(
   host: ClientHost,
   { server, user }: { readonly server: string; readonly user: string },
   ticket: CachedTicket,
 ): Promise<void> {
   const path = runtimePath(host.environment, FILE_NAME)
-  if (path === null) return
+  if (path === null || (await isOpen(host))) return
   const now = unixSeconds(host.clock)
   const kept = dropOld(parseTickets(await readUserFile(host, path)), now)
   const ofServer = { ...kept[server], [user]: { timestamp: now, ...ticket } }
@@ -52,10 +52,14 @@ export async function storeTicket(
   }
 }
 
-/** Forgets the ticket of `user` on `server`; warnings where there was none. */
+/**
+ * Forgets the ticket of `user` on `server`; warnings where there was none.
+ * @throws RUNTIME_FOLDER_OPEN
+ */
 export async function removeTicket(host: ClientHost, server: string, user: string): Promise<void> {
   const path = runtimePath(host.environment, FILE_NAME)
   if (path === null) return
+  await checkRuntimeFolder(host)
   const tickets = parseTickets(await readUserFile(host, path))
   const ofServer = tickets[server]
   if (ofServer === undefined) {
@@ -71,6 +75,16 @@ async function writeTickets(host: ClientHost, path: string, tickets: Tickets): P
   await host.fs.mkdir(dirname(path), { recursive: true, mode: 0o700 })
   const bytes = Buffer.from(JSON.stringify(tickets))
   await atomicWrite(host.fs, path, bytes, { mode: 0o600, durable: false })
+}
+
+async function isOpen(host: ClientHost): Promise<boolean> {
+  try {
+    await checkRuntimeFolder(host)
+    return false
+  } catch (error) {
+    if (hasCode(error, 'RUNTIME_FOLDER_OPEN')) return true
+    throw error
+  }
 }
 
 function dropOld(tickets: Tickets, now: number): Tickets {

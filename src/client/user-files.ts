@@ -1,11 +1,15 @@
 /** Where the client keeps its few files on this machine (spec cli 2.5); shared with stock's client. */
 import { join } from 'node:path'
 import { isSystemError } from '../base/errors.ts'
+import { errors } from './errors.ts'
 import type { ClientHost, Environment } from './host.ts'
 
 const FOLDER = 'proxmox-backup'
 export const KEY_FILE = 'encryption-key.json'
 export const MASTER_KEY_FILE = 'master-public.pem'
+const RUNTIME_FOLDER_MODE = 0o700
+/** `S_IFDIR`, which the text shows. */
+const FOLDER_TYPE = 0o40000
 /** All of these files are small; more is not ours. */
 const FILE_SIZE_MAX = 1024 * 1024
 
@@ -23,6 +27,28 @@ export function cachePath(environment: Environment, name: string): string | null
 export function runtimePath(environment: Environment, name: string): string | null {
   const folder = environment['XDG_RUNTIME_DIR']
   return folder === undefined || folder === '' ? null : join(folder, FOLDER, name)
+}
+
+/**
+ * Refuses a `$XDG_RUNTIME_DIR` that others may look into, as the rules of that variable want; one
+ * that does not exist is made by whoever writes. @throws RUNTIME_FOLDER_OPEN
+ */
+export async function checkRuntimeFolder(host: ClientHost): Promise<void> {
+  const path = host.environment['XDG_RUNTIME_DIR']
+  if (path === undefined || path === '') return
+  const mode = await modeOf(host, path)
+  if (mode !== null && (mode & 0o777) !== RUNTIME_FOLDER_MODE) {
+    throw errors.RUNTIME_FOLDER_OPEN({ path, mode: FOLDER_TYPE | (mode & 0o7777) })
+  }
+}
+
+async function modeOf(host: ClientHost, path: string): Promise<number | null> {
+  try {
+    return (await host.fs.stat(path)).mode
+  } catch (error) {
+    if (isSystemError(error)) return null
+    throw error
+  }
 }
 
 /** The first existing `<name>` along the configuration search path, or null. */

@@ -181,8 +181,9 @@ async function decryptKey(
   const tag = data.subarray(IV_SIZE, IV_SIZE + TAG_SIZE)
   try {
     return await decryptGcm(data.subarray(IV_SIZE + TAG_SIZE), { key: derived, iv, tag })
-  } catch (cause) {
-    throw errors.KEY_DECRYPT_FAILED({ hint: config.hint }, { cause })
+  } catch {
+    // Without the cause, which the client would print and stock does not: there is only one.
+    throw errors.KEY_DECRYPT_FAILED({ hint: config.hint })
   }
 }
 

@@ -29,8 +29,8 @@ const FIXTURES = join(import.meta.dirname, '..', 'fixtures')
 export const RECORDED_FOLDER = '/<work____>'
 export const TOKEN_ID = 'admin@pbs!ref'
 /** What the stock server of the recording said it is. */
-const VERSION = { version: '4.2', release: '3', repoid: 'bc863d45e7fbadb3690143613ea70600535f23a1' }
-const RECORDED_AT_MS = Date.UTC(2026, 10, 21, 10, 27, 0)
+export const VERSION = { version: '4.2', release: '3', repoid: 'bc863d45e7fbadb3690143613ea70600535f23a1' }
+export const RECORDED_AT_MS = Date.UTC(2026, 10, 21, 10, 27, 0)
 
 export interface RestState {
   readonly context: ServerContext
@@ -103,7 +103,8 @@ class RecordedClock implements Clock {
   }
 }
 
-function configWriter(folder: string, target: string): RestState['resetConfig'] {
+/** Copies the recorded configuration into `target`, for places below `folder`. */
+export function configWriter(folder: string, target: string): RestState['resetConfig'] {
   const source = join(FIXTURES, 'config')
   return (edit = (_name, text) => text) => {
     for (const name of readdirSync(source)) {
@@ -114,7 +115,8 @@ function configWriter(folder: string, target: string): RestState['resetConfig'] 
   }
 }
 
-async function prepareDatastores(folder: string): Promise<void> {
+/** The datastores that the configuration names, below `folder`. */
+export async function prepareDatastores(folder: string): Promise<void> {
   const golden = await openGoldenStore({ chunkFolders: false })
   for (const name of ['fxgold', 'fxrest']) {
     cpSync(golden, join(folder, 'ds', name), { recursive: true, preserveTimestamps: true })
@@ -126,7 +128,7 @@ async function prepareDatastores(folder: string): Promise<void> {
 }
 
 /** Logs under their UPIDs and the archive, as in the log folder of the recording. */
-function prepareTasks(target: string): void {
+export function prepareTasks(target: string): void {
   const source = join(FIXTURES, 'tasks')
   const index = JSON.parse(readFileSync(join(source, 'index.json'), 'utf8')) as readonly {
     readonly log: string

@@ -90,17 +90,32 @@ function readEach(fd: number, names: readonly string[], features: FileSystemFeat
   let fcaps: Uint8Array | null = null
   for (const name of names) {
     if (name === CAPABILITY) {
-      if (features.fcaps) fcaps = readValue(fd, name)
+      fcaps = features.fcaps ? whileKnown(features, 'fcaps', () => readValue(fd, name)) : null
     } else if (name === ACL_ACCESS) {
-      if (features.acl) access = readAcl(fd, name)
+      access = features.acl ? whileKnown(features, 'acl', () => readAcl(fd, name)) : null
     } else if (name === ACL_DEFAULT) {
-      if (features.acl) defaults = readAcl(fd, name)
+      defaults = features.acl ? whileKnown(features, 'acl', () => readAcl(fd, name)) : null
     } else if (isKeptXattr(name)) {
       const value = readValue(fd, name)
       if (value !== null) xattrs.push({ name: Buffer.from(name, 'latin1'), value })
     }
   }
   return { xattrs, access, defaults, fcaps }
+}
+
+/** What `read` gives; a call that the file system does not know costs that feature, not the others. */
+function whileKnown<Value>(
+  features: FileSystemFeatures,
+  feature: 'acl' | 'fcaps',
+  read: () => Value | null,
+): Value | null {
+  try {
+    return read()
+  } catch (error) {
+    if (!isSystemError(error, ...NOT_KNOWN)) throw error
+    features[feature] = false
+    return null
+  }
 }
 
 /** Whether an attribute of this name is stored as it is; the rule holds for restoring as well. */

@@ -27,7 +27,7 @@ import {
 } from '../../formats/manifest-signature.ts'
 import type { SnapshotRef } from '../../formats/names.ts'
 import type { Connection } from '../connection.ts'
-import { type Encryption, type OpenKey, openKey } from '../encryption.ts'
+import { type Encryption, type KeySource, type OpenKey, openKey } from '../encryption.ts'
 import { errors } from '../errors.ts'
 import type { ClientHost } from '../host.ts'
 import { type ReaderSession, openReaderSession } from '../reader-session.ts'
@@ -67,7 +67,11 @@ export async function restore(
   const fileName = serverArchiveName(options.archive)
   const key = await unlock(host, options.encryption)
   await using session = await openReaderSession(connection, options)
-  const manifest = await loadManifest(host, session, { key, fileName })
+  const manifest = await loadManifest(host, session, {
+    key,
+    source: options.encryption.key,
+    fileName,
+  })
   const run = { host, session, manifest, key, options, signal: connection.signal }
   if (fileName === MANIFEST_NAME) {
     return await deliver(run, formatManifest(manifest), { replace: true })
@@ -87,21 +91,37 @@ export async function restore(
 
 async function unlock(host: ClientHost, { key }: Encryption): Promise<OpenKey | null> {
   if (key === null) return null
-  host.log(key.from)
-  return await openKey(host, key)
+  try {
+    return await openKey(host, key)
+  } catch (error) {
+    host.log(key.from)
+    throw error
+  }
 }
 
 async function loadManifest(
   host: ClientHost,
   session: ReaderSession,
-  { key, fileName }: { readonly key: OpenKey | null; readonly fileName: string },
+  {
+    key,
+    source,
+    fileName,
+  }: {
+    readonly key: OpenKey | null
+    readonly source: KeySource | null
+    readonly fileName: string
+  },
 ): Promise<Manifest> {
   const manifest = await decodeManifestBlob(await session.download(MANIFEST_NAME))
   if (key !== null && checkManifestSignature(manifest, key.crypt)) {
+    // As stock: the source of the key is news only once it fits.
+    if (source !== null) host.log(source.from)
     host.log(`Fingerprint: ${formatShortFingerprint(key.crypt.fingerprint)}`)
   }
   if (fileName === ENCRYPTED_KEY_NAME && key === null) {
-    host.log('Restoring encrypted key: the fingerprint of the manifest is not checked')
+    host.log(
+      'Restoring encrypted key blob without original key - skipping manifest fingerprint check!',
+    )
   } else {
     checkManifestFingerprint(manifest, key?.crypt ?? null)
   }

@@ -51,6 +51,7 @@ export interface MetadataHooks {
   onWarning(text: string): void
 }
 
+const CAPABILITY = 'security.capability'
 const NOT_KNOWN = ['EOPNOTSUPP', 'ENOTSUP']
 
 /**
@@ -74,7 +75,15 @@ export function writeMetadata(
   if (metadata.quotaProjectId !== null && target.kind === 'open') {
     const id = metadata.quotaProjectId
     const action = 'error while setting fsxattr to restore quota project id'
-    step(action, [], hooks, () => writeProjectId(fd, id))
+    step(action, [], hooks, () => {
+      try {
+        writeProjectId(fd, id)
+      } catch (error) {
+        // Stock ends the restore here, and has no option against it.
+        if (!isSystemError(error, ...NOT_KNOWN, 'ENOTTY')) throw error
+        hooks.onWarning(`quota project id ${id} left out: the file system keeps none`)
+      }
+    })
   }
   if (!choice.ignorePermissions) {
     step('failed to change file mode', NOT_KNOWN, hooks, () => writeMode(target, metadata.mode))
@@ -98,21 +107,20 @@ function writeAttributes(
   choice: MetadataChoice,
   hooks: MetadataHooks,
 ): void {
-  let isKnown = true
-  step('failed to set extended attributes', [], hooks, () => {
+  if (!choice.ignoreXattrs) {
+    step('failed to set extended attributes', [], hooks, () => writeXattrs(target, metadata, hooks))
+  }
+  const { fcaps } = metadata
+  if (fcaps === null) return
+  step('failed to set file capabilities', NOT_KNOWN, hooks, () => {
     try {
-      if (!choice.ignoreXattrs) writeXattrs(target, metadata, hooks)
+      putXattr(target, CAPABILITY, fcaps)
     } catch (error) {
-      if (!isSystemError(error, ...NOT_KNOWN)) throw error
-      // A file system without attributes has no place for capabilities either.
-      isKnown = false
+      // Stock stops here even so, which leaves an ordinary user no way to restore such a tree.
+      if (!choice.ignoreXattrs || !isSystemError(error, 'EPERM')) throw error
+      hooks.onWarning('file capabilities left out: only root can set them')
     }
   })
-  const { fcaps } = metadata
-  if (fcaps === null || !isKnown) return
-  step('failed to set file capabilities', NOT_KNOWN, hooks, () =>
-    putXattr(target, 'security.capability', fcaps),
-  )
 }
 
 function writeXattrs(
@@ -123,8 +131,17 @@ function writeXattrs(
   for (const xattr of xattrs) {
     const name = Buffer.from(xattr.name).toString('latin1')
     // Whoever wrote the archive does not decide about security labels.
-    if (isKeptXattr(name)) putXattr(target, name, xattr.value)
+    if (isKeptXattr(name)) putKnownXattr(target, name, xattr.value)
     else hooks.onWarning(`skipping invalid xattr name ${JSON.stringify(name)}`)
+  }
+}
+
+/** A file system may keep some kinds and not others: what it refuses does not end the rest. */
+function putKnownXattr(target: MetadataTarget, name: string, value: Uint8Array): void {
+  try {
+    putXattr(target, name, value)
+  } catch (error) {
+    if (!isSystemError(error, ...NOT_KNOWN)) throw error
   }
 }
 
