@@ -6,6 +6,7 @@ import { RotatingLog } from '../base/fs/rotating-log.ts'
 import { unixSeconds } from '../base/time/clock.ts'
 import { formatLogStamp } from '../base/time/format.ts'
 import type { ServerContext } from './context.ts'
+import { loggedUrl } from './logged-url.ts'
 
 const AGENT_LENGTH_MAX = 128
 const PATH_LENGTH_MAX = 3072
@@ -19,7 +20,7 @@ export function noteCaller(request: IncomingMessage, authId: string): void {
 }
 
 export interface AccessLogAnswer {
-  /** As sent, with query. */
+  /** As sent, with query; secrets are taken out of the line. */
   readonly path: string
   readonly status: number
   /** Bytes of the body; 0 when that is not known (streams, deflated answers). */
@@ -48,7 +49,7 @@ export class AccessLog {
     const agent = request.headers['user-agent']?.slice(0, AGENT_LENGTH_MAX) ?? '-'
     const line =
       `${address} - ${callers.get(request) ?? '-'} [${stamp}] ` +
-      `"${request.method ?? '-'} ${path.slice(0, PATH_LENGTH_MAX)}" ` +
+      `"${request.method ?? '-'} ${loggedUrl(path).slice(0, PATH_LENGTH_MAX)}" ` +
       `${status} ${size} ${agent}\n`
     this.#file.append(line)
   }

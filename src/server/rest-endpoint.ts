@@ -16,6 +16,7 @@ import { authenticate, authRequestOf, type Caller } from './auth/authenticate.ts
 import type { ServerContext } from './context.ts'
 import { errorReply, EXPIRED_COOKIE, replyText, statusOf } from './error-reply.ts'
 import { errors } from './errors.ts'
+import { loggedUrl } from './logged-url.ts'
 import { isPermitted } from './permission-check.ts'
 import { readBody } from './read-body.ts'
 import { type OutputFormat, plainReply, successReply, type WireReply } from './reply.ts'
@@ -132,5 +133,6 @@ async function waitUntil({ clock }: ServerContext, time: number): Promise<void> 
 function logInternal({ log }: ServerContext, request: FastifyRequest, error: unknown): void {
   if (statusOf(error) < 500 || statusOf(error) === 501) return
   const { message, stack } = toError(error)
-  log.error('request failed', { method: request.method, url: request.url, message, stack })
+  const url = loggedUrl(request.url)
+  log.error('request failed', { method: request.method, url, message, stack })
 }

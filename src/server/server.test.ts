@@ -70,12 +70,18 @@ suite('startServer()', () => {
     const before = server.fingerprint
     assert.equal(server.certificateCreated, true)
     await get('/api2/json/ping?x')
+    await get(
+      '/api2/json/ping?userid=a&password=geheim1&%70assword=geheim2&confirmation-password=geheim3',
+    )
     await server.close({ graceMs: 0 })
     await server.close()
     assert.ok(!existsSync(join(paths.run, 'proxy.pid')))
     const log = readFileSync(join(paths.log, 'api', 'access.log'), 'utf8')
     assert.match(log, / - admin@pbs!test \[.*\] "GET \/\/api2\/json\/version" 200 92 /)
     assert.match(log, / - - \[.*\] "GET \/api2\/json\/ping\?x" 400 /)
+    // PUT takes its parameters from the query, as stock's clients send them.
+    assert.match(log, /ping\?userid=a&password=\[redacted\]&/)
+    assert.doesNotMatch(log, /geheim/)
     server = await start()
     assert.equal(server.fingerprint, before)
     assert.equal(server.certificateCreated, false)
