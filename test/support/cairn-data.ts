@@ -28,9 +28,7 @@ export async function prepareCairnData(data: string): Promise<CairnData> {
   await mkdir(data, { recursive: true })
   const paths = resolvePaths({ data })
   await ensurePlaces(fs, paths)
-  const { keyPem, certificatePem } = await testCertificate()
-  await writeFile(`${paths.config}/proxy.key`, keyPem, { mode: 0o640 })
-  await writeFile(`${paths.config}/proxy.pem`, certificatePem, { mode: 0o640 })
+  await giveCertificate(paths.config)
   const files = new ConfigFiles({ fs, clock: systemClock, paths })
   await firstStart(files, {
     storePath: `${data}/${FIRST_DATASTORE}`,
@@ -56,4 +54,12 @@ export function tokenEnvironment(
     PBS_PASSWORD: token.secret,
     PBS_FINGERPRINT: server.fingerprint,
   }
+}
+
+/** Puts a certificate into the configuration folder: making a key of 4096 bits takes seconds. */
+export async function giveCertificate(folder: string): Promise<void> {
+  const { keyPem, certificatePem } = await testCertificate()
+  await mkdir(folder, { recursive: true })
+  await writeFile(`${folder}/proxy.key`, keyPem, { mode: 0o640 })
+  await writeFile(`${folder}/proxy.pem`, certificatePem, { mode: 0o640 })
 }

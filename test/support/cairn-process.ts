@@ -48,7 +48,7 @@ export async function startCairn(data: string, options: CairnOptions = {}): Prom
         PATH: process.env['PATH'],
         CAIRN_ADMIN_PASSWORD: PASSWORD,
         // Starts are most of the time of a test with many of them.
-        NODE_COMPILE_CACHE: join(tmpdir(), 'cairn-compile-cache'),
+        NODE_COMPILE_CACHE: join(tmpdir(), `cairn-test-compile-cache-${process.getuid?.() ?? 0}`),
         ...options.environment,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
