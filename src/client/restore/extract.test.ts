@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import {
+  chmodSync,
+  chownSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -21,6 +23,7 @@ import { startExtraction } from './extraction.ts'
 
 const uid = process.getuid?.() ?? 0
 const gid = process.getgid?.() ?? 0
+const NOBODY = 65_534
 
 function owned(mode: number): EntryMetadata {
   return plainMetadata(mode, { uid, gid, mtimeSec: 1_700_000_000, mtimeNsec: 123_456_789 })
@@ -84,6 +87,14 @@ async function* pieces(bytes: Buffer, size: number): AsyncGenerator<Uint8Array> 
   for (let start = 0; start < bytes.length; start += size) {
     yield* once(bytes.subarray(start, start + size))
   }
+}
+
+/** Root gives up what only root may do, until it is called back. */
+function becomeOrdinary(target: string): void {
+  if (uid !== 0) return
+  chmodSync(join(target, '..'), 0o711)
+  chownSync(target, NOBODY, NOBODY)
+  process.seteuid?.(NOBODY)
 }
 
 /** All paths below `folder`, sorted. */
@@ -184,6 +195,33 @@ suite('extractTree()', () => {
     const fill: Fill = (encoder) => encoder.addFile(Buffer.from('f'), { ...FILE, xattrs }, 0)
     await extract(context, fill, { onWarning: (line) => lines.push(line) })
     assert.deepEqual(lines, ['"f": skipping invalid xattr name "security.selinux"'])
+  })
+
+  test('leaves capabilities out for an ordinary user who ignores attributes', async (context) => {
+    const lines: string[] = []
+    const fcaps = Buffer.from('0100000200040000000000000000000000000000', 'hex')
+    const fill: Fill = (encoder) => encoder.addFile(Buffer.from('f'), { ...FILE, fcaps }, 0)
+    const options = { ignoreOwnership: true, prepare: becomeOrdinary }
+    try {
+      const target = await extract(context, fill, {
+        ...options,
+        ignoreXattrs: true,
+        onWarning: (line) => lines.push(line),
+      })
+      assert.deepEqual(paths(target), ['f'])
+      assert.deepEqual(lines, ['"f": file capabilities left out: only root can set them'])
+    } finally {
+      process.seteuid?.(uid)
+    }
+    // Not asked for, it is stock's error.
+    const text =
+      'encountered unexpected error during extraction: error at entry "f": failed to extract file: ' +
+      'failed to set file capabilities: EPERM: Operation not permitted'
+    try {
+      await assert.rejects(extract(context, fill, options), { message: text })
+    } finally {
+      process.seteuid?.(uid)
+    }
   })
 
   test('wants permission for existing directories', async (context) => {
