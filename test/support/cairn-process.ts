@@ -1,8 +1,8 @@
 /** `cairn serve` in a process of its own, for tests and benchmarks: started, watched, killed, started again. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { PROGRAM_ENVIRONMENT } from './run-client.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
 const SERVER_PROGRAM = join(ROOT, 'src', 'cli', 'main-server.ts')
@@ -44,13 +44,7 @@ export async function startCairn(data: string, options: CairnOptions = {}): Prom
     process.execPath,
     [program, 'serve', '--data', data, '--port', '0', ...given],
     {
-      env: {
-        PATH: process.env['PATH'],
-        CAIRN_ADMIN_PASSWORD: PASSWORD,
-        // Starts are most of the time of a test with many of them.
-        NODE_COMPILE_CACHE: join(tmpdir(), `cairn-test-compile-cache-${process.getuid?.() ?? 0}`),
-        ...options.environment,
-      },
+      env: { ...PROGRAM_ENVIRONMENT, CAIRN_ADMIN_PASSWORD: PASSWORD, ...options.environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     },
   )
