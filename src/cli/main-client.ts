@@ -13,6 +13,8 @@ import { terminalPrompt } from './prompt.ts'
 import { runProgram } from './run-program.ts'
 
 const { stdout, stderr } = process
+/** Columns of a terminal that does not say. */
+const WIDTH = 80
 
 /** Ctrl-C once: the session is aborted and the server cleans up; twice: gone at once. */
 function abortOnSignals(): AbortSignal {
@@ -37,14 +39,15 @@ function openContext(): ClientContext {
     {
       writeOut: (text) => stdout.write(text),
       writeError: (text) => stderr.write(text),
-      width: stdout.isTTY ? stdout.columns : null,
+      width: stdout.isTTY ? stdout.columns || null : null,
     },
     environment,
   )
   const progress = openProgress(
     {
       isTerminal: stderr.isTTY && environment['TERM'] !== 'dumb',
-      width: stderr.isTTY ? stderr.columns : 80,
+      // A terminal that does not know its width says 0.
+      width: stderr.isTTY ? stderr.columns || WIDTH : WIDTH,
       write: (text) => stderr.write(text),
       log: (line) => output.log(line),
     },

@@ -1,4 +1,5 @@
 /** Questions on the controlling terminal (spec cli 2.6, 2.7). */
+import { closeSync, openSync, writeSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { Writable } from 'node:stream'
 import { cliErrors } from './errors.ts'
@@ -33,33 +34,45 @@ export const terminalPrompt: Prompt = {
 
 /** Reads raw characters: asterisks instead of them, Tab turns those off, Ctrl-C gives up. */
 async function readSecret(question: string): Promise<string> {
-  const { stdin, stderr } = process
+  const { stdin } = process
   if (!stdin.isTTY) throw cliErrors.NO_PASSWORD_INPUT({})
-  stderr.write(question)
+  using terminal = openTerminal()
+  // First: what is typed at once after the question must not be shown either.
   stdin.setRawMode(true)
+  terminal.write(question)
   let secret = ''
   let showsStars = true
   try {
-    for await (const data of stdin) {
+    // The next question reads from it again.
+    for await (const data of stdin.iterator({ destroyOnReturn: false })) {
       for (const character of String(data)) {
         if (character === CTRL_C) throw cliErrors.CANCELLED({})
         if (ENTER.includes(character)) return secret
         if (character === '\t') showsStars = false
         else if (ERASE.includes(character)) {
-          if (secret !== '' && showsStars) stderr.write('\b \b')
+          if (secret !== '' && showsStars) terminal.write('\b \b')
           secret = secret.slice(0, -1)
         } else {
           secret += character
-          if (showsStars) stderr.write('*')
+          if (showsStars) terminal.write('*')
         }
       }
     }
     return secret
   } finally {
     stdin.setRawMode(false)
-    stderr.write('\n')
+    terminal.write('\n')
     stdin.pause()
   }
+}
+
+/** The controlling terminal: standard error may go to a file. */
+function openTerminal(): Disposable & { write(text: string): void } {
+  if (process.stderr.isTTY) {
+    return { write: (text) => process.stderr.write(text), [Symbol.dispose]() {} }
+  }
+  const fd = openSync('/dev/tty', 'w')
+  return { write: (text) => writeSync(fd, text), [Symbol.dispose]: () => closeSync(fd) }
 }
 
 async function readLine(): Promise<string | null> {
