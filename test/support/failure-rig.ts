@@ -85,8 +85,12 @@ export class FailureRig implements AsyncDisposable {
     const started = Promise.withResolvers<StartedBackup['kill']>()
     const done = this.backUp(feed.path, { onStart: started.resolve })
     const kill = await started.promise
-    const isReading = feed.write(PART).then(() => null)
-    const end = await Promise.race([isReading, done])
+    const written = feed.write(PART).then(
+      () => null,
+      () => null,
+    )
+    const end = await Promise.race([written, done])
+    if (end !== null) await feed[Symbol.asyncDispose]()
     assert.equal(end, null, `it ended before: ${end?.stderr}`)
     assert.ok(existsSync(join(this.data.data, GROUP_FOLDER, '2026-01-02T00:00:00Z')))
     return { feed, kill, done }

@@ -25,14 +25,17 @@ export class Feed implements AsyncDisposable {
 
   /** The reader has got all. */
   async end(): Promise<void> {
-    await (await this.#writer)?.close()
+    const writer = await this.#writer
     this.#writer = null
+    await writer?.close()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#writer === null) return
-    // A writer waits for a reader for ever if none came.
-    await using _reader = await open(this.path, constants.O_RDONLY | constants.O_NONBLOCK)
+    // Opening waits for a reader for ever if none came, and writing if none reads.
+    const reader = await open(this.path, constants.O_RDONLY | constants.O_NONBLOCK)
+    await this.#writer
+    await reader.close()
     await this.end()
   }
 }
