@@ -1,7 +1,7 @@
 /** The calls of a reader session (backup-protocol 2.2, 5, 7.7). */
 import type { Digest } from '../formats/digest.ts'
 import type { SnapshotRef } from '../formats/names.ts'
-import type { H2Session } from '../transport/h2-session.ts'
+import type { CallOptions, H2Session } from '../transport/h2-session.ts'
 import { formatQuery } from '../transport/query.ts'
 import { checkStatus } from './answer.ts'
 import type { Connection } from './connection.ts'
@@ -40,12 +40,15 @@ export class ReaderSession implements AsyncDisposable {
 
   /** A file of the snapshot; an index makes its chunks readable in this session. */
   async download(fileName: string): Promise<Uint8Array> {
-    return await this.#get('/download', { 'file-name': fileName }, DOWNLOAD_SIZE_MAX)
+    return await this.#get('/download', { 'file-name': fileName }, { sizeMax: DOWNLOAD_SIZE_MAX })
   }
 
-  /** A chunk as it is stored, unchecked. */
-  async chunk(digest: Digest): Promise<Uint8Array> {
-    return await this.#get('/chunk', { digest }, CHUNK_SIZE_MAX)
+  /** A chunk as it is stored, unchecked, in memory from `allocate`. */
+  async chunk(
+    digest: Digest,
+    allocate: (size: number) => Uint8Array<ArrayBuffer>,
+  ): Promise<Uint8Array> {
+    return await this.#get('/chunk', { digest }, { sizeMax: CHUNK_SIZE_MAX, allocate })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -55,10 +58,10 @@ export class ReaderSession implements AsyncDisposable {
   async #get(
     path: string,
     query: Readonly<Record<string, string>>,
-    sizeMax: number,
+    options: Pick<CallOptions, 'sizeMax' | 'allocate'>,
   ): Promise<Uint8Array> {
     const signal = this.#signal
-    const answer = await this.#session.request('GET', path, { query, sizeMax, signal })
+    const answer = await this.#session.request('GET', path, { ...options, query, signal })
     checkStatus(answer.status, answer.body)
     return answer.body
   }

@@ -11,6 +11,7 @@ import {
 } from './data-blob.ts'
 import { type Digest, parseDigest, sha256 } from './digest.ts'
 import { errors } from './errors.ts'
+import type { Allocate } from './zstd.ts'
 
 export interface EncodedChunk {
   readonly digest: Digest
@@ -22,6 +23,8 @@ export interface DecodeChunkOptions {
   /** The length it must have; not compared if absent. */
   readonly size?: number
   readonly crypt?: CryptConfig | null
+  /** Gives the memory for large decompressed data; of the heap by default. */
+  readonly allocate?: Allocate | undefined
 }
 
 /** Digest of a chunk with this plain data: keyed if it is encrypted. `plain` must not change meanwhile. */
@@ -62,10 +65,10 @@ export async function encodeChunkParts(
  */
 export async function decodeChunk(
   blob: Uint8Array,
-  { digest, size, crypt = null }: DecodeChunkOptions,
+  { digest, size, crypt = null, allocate }: DecodeChunkOptions,
 ): Promise<Uint8Array> {
   const { encrypted } = inspectBlob(blob)
-  const plain = await decodeBlob(blob, { crypt, sizeMax: CHUNK_SIZE_MAX })
+  const plain = await decodeBlob(blob, { crypt, sizeMax: CHUNK_SIZE_MAX, allocate })
   const actual = await chunkDigest(plain, encrypted ? crypt : null)
   if (actual !== digest) throw errors.CHUNK_DIGEST_WRONG({})
   if (size !== undefined && plain.length !== size) {

@@ -19,7 +19,7 @@ import { IV_SIZE } from '../crypto/gcm.ts'
 import { crc32InPool } from './crc32.ts'
 import { errors } from './errors.ts'
 import { BLOB_KINDS, blobKindOf } from './magic.ts'
-import { compress, decompress, looksCompressible } from './zstd.ts'
+import { type Allocate, compress, decompress, looksCompressible } from './zstd.ts'
 
 export const BLOB_HEADER_SIZE = 12
 export const ENCRYPTED_BLOB_HEADER_SIZE = 44
@@ -55,6 +55,8 @@ export interface DecodeOptions {
   readonly sizeMax?: number
   /** Compares the CRC first; default false, because who reads a whole file has done it. */
   readonly checkCrc?: boolean
+  /** Gives the memory for large decompressed content; of the heap by default. */
+  readonly allocate?: Allocate | undefined
 }
 
 /** Header and payload of a blob, to be sent or stored one after the other. */
@@ -125,7 +127,9 @@ export async function decodeBlob(
     const tag = blob.subarray(TAG_OFFSET, ENCRYPTED_BLOB_HEADER_SIZE)
     payload = await crypt.decrypt(payload, { iv, tag })
   }
-  if (info.compressed) return await decompress(payload, { sizeMax })
+  if (info.compressed) {
+    return await decompress(payload, { sizeMax, allocate: options.allocate })
+  }
   if (payload.length > sizeMax) throw errors.BLOB_PLAIN_TOO_LARGE({ sizeMax })
   return payload
 }

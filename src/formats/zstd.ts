@@ -80,13 +80,22 @@ export function looksCompressible(plain: Uint8Array): boolean {
   return compressed.length <= sample.length * SAMPLE_RATIO_MAX
 }
 
+export interface DecompressOptions {
+  readonly sizeMax: number
+  /** Gives the memory for large content; of the heap by default. */
+  readonly allocate?: Allocate | undefined
+}
+
+/** Gives a buffer of exactly this size, with any content. */
+export type Allocate = (size: number) => Uint8Array<ArrayBuffer>
+
 /**
  * The content of the frame `data`, owned by the caller, computed in libuv's pool.
  * Throws BLOB_DECOMPRESS_FAILED, and BLOB_PLAIN_TOO_LARGE before more than `sizeMax` bytes are made.
  */
 export async function decompress(
   data: Uint8Array,
-  { sizeMax }: { readonly sizeMax: number },
+  { sizeMax, allocate = (size) => Buffer.allocUnsafe(size) }: DecompressOptions,
 ): Promise<Uint8Array> {
   if (!FRAME_MAGIC.every((byte, index) => data[index] === byte)) {
     throw errors.BLOB_DECOMPRESS_FAILED({ reason: UNKNOWN_FRAME })
@@ -94,7 +103,7 @@ export async function decompress(
   const size = contentSizeOf(data)
   if (size !== null && size > sizeMax) throw errors.BLOB_PLAIN_TOO_LARGE({ sizeMax })
   if (size !== null && size > NATIVE_SIZE_MIN && hasNativeZstd()) {
-    const plain = Buffer.allocUnsafe(size)
+    const plain = allocate(size)
     // Damaged frames go on to Node, for the text of the error; several in a row too, because only it can grow.
     if ((await nativeDecompress(plain, data)) === size) return plain
   }

@@ -4,7 +4,7 @@ import * as http2 from 'node:http2'
 import type { TLSSocket } from 'node:tls'
 import { Semaphore } from '../base/async/semaphore.ts'
 import { hasCode, toError } from '../base/errors.ts'
-import { collectBounded } from './body.ts'
+import { collectBounded, readExactly } from './body.ts'
 import { errors } from './errors.ts'
 import { formatQuery, type Query } from './query.ts'
 import { openTlsSocket, type TlsTarget } from './tls.ts'
@@ -27,6 +27,7 @@ const REQUESTS_MAX = 100
 const ANSWER_SIZE_MAX = 64 * 1024 * 1024
 /** A refusal is one sentence; a body that never ends must not fill memory. */
 const REFUSAL_SIZE_MAX = 1024 * 1024
+const HTTP_OK = 200
 /** The literal that stock sends, whatever the real host. */
 const AUTHORITY = 'localhost:8007'
 
@@ -51,6 +52,8 @@ export interface CallOptions {
   /** Buffers must stay unchanged until the call is over. */
   readonly body?: RequestBody | undefined
   readonly sizeMax?: number | undefined
+  /** Gives the memory for the body of a good answer that announces its length. */
+  readonly allocate?: ((size: number) => Uint8Array<ArrayBuffer>) | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -122,10 +125,7 @@ export class H2Session implements AsyncDisposable {
     const { stream, answer } = await this.#start(method, path, options)
     try {
       const headers = await answer
-      const sizeMax = options.sizeMax ?? ANSWER_SIZE_MAX
-      const body = await collectBounded(stream, sizeMax, () =>
-        errors.ANSWER_TOO_LARGE({ path, sizeMax }),
-      )
+      const body = await collect(stream, headers, { ...options, path })
       if (stream.rstCode !== 0) throw new Error(`stream reset with code ${stream.rstCode}`)
       return { status: headers[':status'] ?? 0, headers, body }
     } catch (error) {
@@ -232,6 +232,25 @@ export class H2Session implements AsyncDisposable {
     const reason = cause === null ? 'closed' : toError(cause).message
     return errors.SESSION_LOST({ reason }, { cause: cause ?? undefined })
   }
+}
+
+/** The whole body. Throws ANSWER_TOO_LARGE, or as the stream ends. */
+async function collect(
+  stream: http2.ClientHttp2Stream,
+  headers: http2.IncomingHttpHeaders & StatusHeader,
+  options: CallOptions & { readonly path: string },
+): Promise<Buffer> {
+  const { path, allocate, sizeMax = ANSWER_SIZE_MAX } = options
+  const tooLarge = (): Error => errors.ANSWER_TOO_LARGE({ path, sizeMax })
+  const size = Number(headers['content-length'] ?? Number.NaN)
+  if (size > sizeMax) throw tooLarge()
+  const isExpected = headers[':status'] === HTTP_OK && Number.isSafeInteger(size)
+  if (allocate === undefined || !isExpected) {
+    return await collectBounded(stream, sizeMax, tooLarge)
+  }
+  const target = allocate(size)
+  await readExactly(stream, target)
+  return Buffer.from(target.buffer, target.byteOffset, target.length)
 }
 
 interface StatusHeader {

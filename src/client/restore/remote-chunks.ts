@@ -1,13 +1,15 @@
 /** The plain bytes of an archive, in order, fetched several chunks ahead (backup-protocol 5, 7.7). */
 import { mapConcurrent } from '../../base/async/map-concurrent.ts'
+import { BufferPool, type PooledBuffer } from '../../base/buffer-pool.ts'
 import { LruCache } from '../../base/lru-cache.ts'
 import type { CryptConfig } from '../../crypto/crypt-config.ts'
 import type { ArchiveIndex } from '../../formats/archive-index.ts'
-import { decodeChunk } from '../../formats/chunk.ts'
+import { type DecodeChunkOptions, decodeChunk } from '../../formats/chunk.ts'
 import type { CryptMode } from '../../formats/crypt-mode.ts'
-import { checkBlobCrc } from '../../formats/data-blob.ts'
+import { checkBlobCrc, ENCRYPTED_BLOB_HEADER_SIZE, inspectBlob } from '../../formats/data-blob.ts'
 import type { Digest } from '../../formats/digest.ts'
 import { DigestSet } from '../../formats/digest-map.ts'
+import type { Allocate } from '../../formats/zstd.ts'
 import { isAllZero } from '../backup/zero-chunks.ts'
 import { errors } from '../errors.ts'
 import type { ReaderSession } from '../reader-session.ts'
@@ -24,12 +26,19 @@ export interface PlainChunk {
   /** Offset in the archive. */
   readonly offset: number
   readonly size: number
-  /** Null when all bytes are zero. Valid as long as the receiver keeps it, never written to. */
+  /** Null when all bytes are zero. Not to be written to. */
   readonly bytes: Uint8Array | null
+  /** To be called once, when nobody reads `bytes` any more. */
+  readonly release: () => void
 }
 
 /** Covers 20 ms of latency at 1.6 GB/s, and bounds memory to twice as many chunks. */
 const CHUNKS_AHEAD = 8
+/** Larger buffers than this are not kept: half as long again as an average chunk of a tree. */
+const POOLED_SIZE_MAX = 8 * 1024 * 1024
+const POOLED_SIZE_MIN = 256 * 1024
+/** A stored and a decoded form of each chunk that is on its way. */
+const POOLED_COUNT_MAX = 2 * CHUNKS_AHEAD
 /** Chunks that come again soon: a few are enough, whole repeats of zeros cost nothing anyway. */
 const CACHE_SIZE_MAX = 16 * 1024 * 1024
 
@@ -47,6 +56,13 @@ export async function* readArchive(
   )
 }
 
+interface Fetched {
+  readonly bytes: Uint8Array
+  readonly release: () => void
+}
+
+const NOTHING = (): void => {}
+
 class ChunkReader {
   readonly #session: ReaderSession
   readonly #index: ArchiveIndex
@@ -54,41 +70,90 @@ class ChunkReader {
   /** Digests that come more than once: only these are worth the memory of the cache. */
   readonly #repeated: DigestSet
   readonly #zeros = new Set<Digest>()
-  readonly #cache = new LruCache<Digest, Uint8Array>({
+  readonly #cache = new LruCache<Digest, Fetched>({
     sizeMax: CACHE_SIZE_MAX,
-    sizeOf: (bytes) => bytes.length,
+    sizeOf: ({ bytes }) => bytes.length,
   })
+  readonly #buffers: BufferPool
 
   constructor(session: ReaderSession, index: ArchiveIndex, options: ArchiveReadOptions) {
     this.#session = session
     this.#index = index
     this.#options = options
     this.#repeated = repeatedDigests(index)
+    this.#buffers = new BufferPool({
+      size: Math.min(largestSize(index) + ENCRYPTED_BLOB_HEADER_SIZE, POOLED_SIZE_MAX),
+      sizeMin: POOLED_SIZE_MIN,
+      countMax: POOLED_COUNT_MAX,
+    })
   }
 
   async read(position: number): Promise<PlainChunk> {
     const digest = this.#index.digestAt(position)
     const offset = this.#index.startOf(position)
     const size = this.#index.sizeOf(position)
-    if (this.#zeros.has(digest)) return { offset, size, bytes: null }
+    const zeros = { offset, size, bytes: null, release: NOTHING }
+    if (this.#zeros.has(digest)) return zeros
     const { bytes: raw, offset: rawOffset } = this.#index.digestLocation(position)
-    const fetch = () => this.#fetch(digest, size)
     const isRepeated = this.#repeated.hasAt(raw, rawOffset)
-    const bytes = isRepeated ? await this.#cache.load(digest, fetch) : await fetch()
-    if (!isAllZero(bytes)) return { offset, size, bytes }
+    const fetched = isRepeated
+      ? await this.#cache.load(digest, () => this.#fetch(digest, size))
+      : await this.#fetchPooled(digest, size)
+    if (!isAllZero(fetched.bytes)) return { offset, size, ...fetched }
     this.#zeros.add(digest)
     this.#cache.delete(digest)
-    return { offset, size, bytes: null }
+    fetched.release()
+    return zeros
   }
 
-  async #fetch(digest: Digest, size: number): Promise<Uint8Array> {
-    const { crypt, mode, pace } = this.#options
-    const blob = await this.#session.chunk(digest)
-    await pace?.(blob.length)
-    const { encrypted } = checkBlobCrc(blob)
-    if (encrypted !== (mode === 'encrypt')) throw errors.CHUNK_CRYPT_MODE_WRONG({})
-    return await decodeChunk(blob, { digest, size, crypt })
+  /** In memory of its own, which a cache may keep. */
+  async #fetch(digest: Digest, size: number): Promise<Fetched> {
+    const blob = await this.#load(digest, (length) => new Uint8Array(length))
+    const bytes = await this.#decode(blob, { digest, size, allocate: undefined })
+    return { bytes, release: NOTHING }
   }
+
+  async #fetchPooled(digest: Digest, size: number): Promise<Fetched> {
+    const taken: PooledBuffer[] = []
+    const release = (): void => {
+      for (const buffer of taken) buffer[Symbol.dispose]()
+    }
+    const allocate = (length: number): Uint8Array<ArrayBuffer> => {
+      const buffer = this.#buffers.take(length)
+      taken.push(buffer)
+      return buffer.bytes
+    }
+    const blob = await this.#load(digest, allocate)
+    const bytes = await this.#decode(blob, { digest, size, allocate })
+    return { bytes, release }
+  }
+
+  async #load(digest: Digest, allocate: Allocate): Promise<Uint8Array> {
+    const blob = await this.#session.chunk(digest, allocate)
+    await this.#options.pace?.(blob.length)
+    return blob
+  }
+
+  async #decode(blob: Uint8Array, options: Omit<DecodeChunkOptions, 'crypt'>): Promise<Uint8Array> {
+    const { crypt, mode } = this.#options
+    const { encrypted } = inspectBlob(blob)
+    if (encrypted !== (mode === 'encrypt')) throw errors.CHUNK_CRYPT_MODE_WRONG({})
+    try {
+      return await decodeChunk(blob, { ...options, crypt })
+    } catch (error) {
+      // The digest says all that the CRC can say; only the reason for a failure may be a better one.
+      checkBlobCrc(blob)
+      throw error
+    }
+  }
+}
+
+function largestSize(index: ArchiveIndex): number {
+  let largest = 0
+  for (let position = 0; position < index.count; position++) {
+    largest = Math.max(largest, index.sizeOf(position))
+  }
+  return largest
 }
 
 function repeatedDigests(index: ArchiveIndex): DigestSet {

@@ -228,5 +228,8 @@ async function* withProgress(
 async function* plainBytes(
   chunks: AsyncIterable<PlainChunk>,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  for await (const { bytes, size } of chunks) yield bytes ?? new Uint8Array(size)
+  for await (const { bytes, size, release } of chunks) {
+    yield bytes ?? new Uint8Array(size)
+    release()
+  }
 }

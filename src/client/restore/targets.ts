@@ -29,14 +29,16 @@ export async function writeImage(
   size: number,
 ): Promise<void> {
   await using handle = await create(path, 'wx')
-  for await (const { offset, bytes } of chunks) {
+  for await (const { offset, bytes, release } of chunks) {
     if (bytes !== null) await writeAll(handle, bytes, offset)
+    release()
   }
   await handle.truncate(size)
 }
 
 /** Writes chunks one after the other, zeros included. */
 export async function pipeSink(pipe: ByteSink, chunks: AsyncIterable<PlainChunk>): Promise<void> {
+  // Nothing is released: a pipe may still hold what it has taken.
   for await (const { bytes, size } of chunks) {
     if (bytes === null) await pipeZeros(pipe, size)
     else await pipe.write(bytes)

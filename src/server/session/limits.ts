@@ -1,6 +1,6 @@
 /** The bounds of upgraded connections, chosen so that 16 backups at once stay below 500 MB resident. */
 import type { Http2Limits } from '../../transport/upgrade.ts'
-import { BodyBuffers } from './body-buffers.ts'
+import { BufferPool } from '../../base/buffer-pool.ts'
 import { TransferBudget } from './transfer-budget.ts'
 
 const MIB = 1024 * 1024
@@ -35,7 +35,12 @@ export const downloadBudget = new TransferBudget({
   shareMax: 64 * MIB,
 })
 
-export const bodyBuffers = new BodyBuffers()
+/** A chunk of 4 MiB with the larger of the two headers; 48 MiB stay when the server is idle. */
+export const bodyBuffers = new BufferPool({
+  size: 4 * MIB + 64,
+  sizeMin: 256 * 1024,
+  countMax: 12,
+})
 
 /** Chunks that are checked and written at the same time, each with its plain form beside it. */
 export const PROCESSING_MAX = 6
