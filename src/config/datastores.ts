@@ -18,25 +18,13 @@ import {
   sectionsOf,
 } from './section-config.ts'
 import { DATASTORE_FILE } from './section-file.ts'
+import { checkTuning, type Tuning, tuningOf } from './tuning.ts'
 
 const MAINTENANCE_TYPES = ['read-only', 'offline', 'delete', 'unmount', 's3-refresh'] as const
-const SYNC_LEVELS = ['none', 'file', 'filesystem'] as const
-const CHUNK_ORDERS = ['inode', 'none'] as const
-const KNOWN_CHUNK_CHECKS = ['full', 'register', 'off'] as const
 
 export interface Maintenance {
   readonly type: (typeof MAINTENANCE_TYPES)[number]
   readonly message?: string
-}
-
-/** The property `tuning`; the last two keys are our own. */
-export interface Tuning {
-  readonly syncLevel: (typeof SYNC_LEVELS)[number]
-  readonly chunkOrder: (typeof CHUNK_ORDERS)[number]
-  /** When known chunks are looked at: at registration and finish, at registration only, never. */
-  readonly knownChunkCheck: (typeof KNOWN_CHUNK_CHECKS)[number]
-  /** How long `GET /previous` waits for the look (`known-chunk-wait`, seconds in the file). */
-  readonly knownChunkWaitMs: number
 }
 
 export interface DatastoreConfig {
@@ -61,8 +49,6 @@ export interface DatastoreChange {
   readonly digest?: string | undefined
 }
 
-const KNOWN_CHUNK_WAIT_DEFAULT_MS = 5000
-
 /** All datastores in file order, and the digest of the file. */
 export async function listDatastores(
   files: ConfigFiles,
@@ -83,7 +69,7 @@ export async function findDatastore(
 
 /**
  * Adds a datastore. `beforeWrite` makes its folder; it runs under the lock, and an error there adds nothing.
- * Errors: DATASTORE_EXISTS, DATASTORE_PATH_RELATIVE, DATASTORE_NESTED.
+ * Errors: DATASTORE_EXISTS, DATASTORE_PATH_RELATIVE, DATASTORE_NESTED, TUNING_INVALID.
  */
 export async function addDatastore(
   files: ConfigFiles,
@@ -96,6 +82,7 @@ export async function addDatastore(
 ): Promise<void> {
   const { name, path } = datastore
   checkAbsolute(path)
+  checkTuning(datastore.properties?.get('tuning'))
   const add = async (config: SectionConfig): Promise<SectionConfig> => {
     checkNewDatastore(config, { name, path })
     await beforeWrite?.()
@@ -117,12 +104,13 @@ export async function checkAddDatastore(
   checkAbsolute(datastore.path)
 }
 
-/** Changes options of a datastore. Errors: DATASTORE_UNKNOWN, DATASTORE_BEING_DELETED, CONFIG_MODIFIED. */
+/** Changes options of a datastore. Errors: DATASTORE_UNKNOWN, DATASTORE_BEING_DELETED, CONFIG_MODIFIED, TUNING_INVALID. */
 export async function changeDatastore(
   files: ConfigFiles,
   name: string,
   change: DatastoreChange,
 ): Promise<void> {
+  checkTuning(change.set?.get('tuning'))
   const removed = (change.delete ?? []).map((key) => [key, null] as const)
   const changes: SectionChanges = new Map([...removed, ...(change.set ?? [])])
   const apply = (config: SectionConfig): SectionConfig => {
@@ -173,24 +161,6 @@ function maintenanceOf(text: string | undefined): Maintenance | null {
   const type = MAINTENANCE_TYPES.find((known) => known === properties?.get('type')) ?? 'offline'
   const message = properties?.get('message')
   return { type, ...(message === undefined ? {} : { message }) }
-}
-
-function tuningOf(properties: ReadonlyMap<string, string> | null): Tuning {
-  const waitSeconds = Number(properties?.get('known-chunk-wait') ?? Number.NaN)
-  return {
-    syncLevel: oneOf(SYNC_LEVELS, properties?.get('sync-level'), 'filesystem'),
-    chunkOrder: oneOf(CHUNK_ORDERS, properties?.get('chunk-order'), 'inode'),
-    knownChunkCheck: oneOf(KNOWN_CHUNK_CHECKS, properties?.get('known-chunk-check'), 'full'),
-    knownChunkWaitMs: waitSeconds >= 0 ? waitSeconds * 1000 : KNOWN_CHUNK_WAIT_DEFAULT_MS,
-  }
-}
-
-function oneOf<Value extends string>(
-  values: readonly Value[],
-  text: string | undefined,
-  fallback: Value,
-): Value {
-  return values.find((value) => value === text) ?? fallback
 }
 
 /** Null if there is no such property or it cannot be read. */

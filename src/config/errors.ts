@@ -40,6 +40,11 @@ export const errors = defineErrors({
     message: ({ path }: { readonly path: string }) =>
       `parameter verification failed - 'path': expected an absolute path, '${path}' is not`,
   },
+  TUNING_INVALID: {
+    kind: 'Invalid',
+    message: (data: { readonly key: string; readonly value: string; readonly expected: string }) =>
+      `parameter verification failed - 'tuning': value '${data.value}' of '${data.key}' is none of: ${data.expected}`,
+  },
   /** (wire) */
   DATASTORE_NESTED: {
     kind: 'Conflict',
