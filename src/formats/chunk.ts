@@ -83,8 +83,8 @@ export async function decodeChunk(
  */
 export async function checkUnencryptedChunk(
   blob: Uint8Array,
-  { digest, size }: { readonly digest: Digest; readonly size: number },
+  options: { readonly size: number } & Omit<DecodeChunkOptions, 'crypt'>,
 ): Promise<void> {
   if (inspectBlob(blob).encrypted) return
-  await decodeChunk(blob, { digest, size })
+  await decodeChunk(blob, options)
 }

@@ -2,12 +2,12 @@
 import type { Static } from 'typebox'
 import { Semaphore } from '../../base/async/semaphore.ts'
 import { checkUnencryptedChunk } from '../../formats/chunk.ts'
-import { inspectBlob, sealBlobCrc } from '../../formats/data-blob.ts'
-import { parseDigest } from '../../formats/digest.ts'
+import { inspectBlob, sealBlobCrcInPool } from '../../formats/data-blob.ts'
+import { type Digest, parseDigest } from '../../formats/digest.ts'
 import type { UploadChunk } from '../../protocol/backup-session.ts'
 import { refused } from '../errors.ts'
 import type { Exchange, SessionReply } from '../session/exchange.ts'
-import { bodyBuffers, PROCESSING_MAX } from '../session/limits.ts'
+import { bodyBuffers, plainBuffers, PROCESSING_MAX } from '../session/limits.ts'
 import type { BackupSession } from './session.ts'
 
 /** Of all sessions together: the pool has few threads, and each chunk being checked is in memory twice. */
@@ -35,8 +35,8 @@ export async function uploadChunk(
   using _turn = await processing.acquire(1, exchange.signal)
   inspectBlob(blob)
   // Clients may leave the CRC out; what is stored has ours.
-  sealBlobCrc(blob)
-  await checkUnencryptedChunk(blob, { digest, size })
+  await sealBlobCrcInPool(blob)
+  await checkContent(blob, { digest, size })
   await session.writer.insertChunk(digest, blob, size, ({ duplicate, storedSize }) => {
     const { index, uploaded } = session.findWriter(kind, wid)
     index.noteUpload({ wid, size })
@@ -47,4 +47,14 @@ export async function uploadChunk(
   })
   session.debug(() => `upload_chunk done: ${size} bytes, ${digest}`)
   return { kind: 'data', value: digest }
+}
+
+/** Errors: those of `checkUnencryptedChunk`. */
+async function checkContent(
+  blob: Uint8Array,
+  expected: { readonly digest: Digest; readonly size: number },
+): Promise<void> {
+  using plain = new DisposableStack()
+  const allocate = (size: number) => plain.use(plainBuffers.take(size)).bytes
+  await checkUnencryptedChunk(blob, { ...expected, allocate })
 }

@@ -12,7 +12,7 @@ const MIB = 1024 * 1024
  *
  * A window is what a client may send of a body before its session's budget has room for it: with
  * 70 requests under way 17 MiB. Larger windows would fill memory, smaller ones slow down far clients:
- * 12 bodies being read at once are 3 MiB under way, 150 MB/s at a round trip of 20 ms.
+ * 6 bodies being read at once are 1.5 MiB under way, 75 MB/s at a round trip of 20 ms.
  */
 export const HTTP2_LIMITS: Http2Limits = Object.freeze({
   streamWindow: 256 * 1024,
@@ -21,26 +21,37 @@ export const HTTP2_LIMITS: Http2Limits = Object.freeze({
   sessionMemoryMb: 256,
 })
 
-/** Bodies that are read or stored: 8 MiB for each of 16 sessions, 48 MiB for one alone. */
+/** Bodies that are read or stored: 8 MiB for each of 16 sessions, 24 MiB for one alone. */
 export const uploadBudget = new TransferBudget({
   totalSize: 128 * MIB,
   shareMin: 8 * MIB,
-  shareMax: 48 * MIB,
+  shareMax: 24 * MIB,
 })
 
 /** Chunks that are read from disk or on their way to a reader. */
 export const downloadBudget = new TransferBudget({
-  totalSize: 192 * MIB,
+  totalSize: 128 * MIB,
   shareMin: 8 * MIB,
-  shareMax: 64 * MIB,
-})
-
-/** A chunk of 4 MiB with the larger of the two headers; 48 MiB stay when the server is idle. */
-export const bodyBuffers = new BufferPool({
-  size: 4 * MIB + 64,
-  sizeMin: 256 * 1024,
-  countMax: 12,
+  shareMax: 32 * MIB,
 })
 
 /** Chunks that are checked and written at the same time, each with its plain form beside it. */
 export const PROCESSING_MAX = 6
+
+/** Most chunks of trees fit, all of images do. What was never filled is not resident. */
+const POOLED_SIZE = 8 * MIB
+const POOLED_SIZE_MIN = MIB / 4
+
+/** Stored forms, with the larger of the two headers; 48 MiB of images stay when the server is idle. */
+export const bodyBuffers = new BufferPool({
+  size: POOLED_SIZE + 64,
+  sizeMin: POOLED_SIZE_MIN,
+  countMax: 12,
+})
+
+/** Plain forms of compressed chunks. */
+export const plainBuffers = new BufferPool({
+  size: POOLED_SIZE,
+  sizeMin: POOLED_SIZE_MIN,
+  countMax: PROCESSING_MAX,
+})
