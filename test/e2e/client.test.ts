@@ -7,6 +7,7 @@ import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { listDisk } from '../support/tree-listing.ts'
+import { type MadeCall, makeCall } from '../support/client-call.ts'
 import { giveCertificate } from '../support/cairn-data.ts'
 import { type CairnProcess, startCairn } from '../support/cairn-process.ts'
 import { unpackFixture } from '../support/fixture-files.ts'
@@ -25,6 +26,7 @@ const AS_USER =
 const MIB = 1024 * 1024
 
 suite('cairn-client against cairn', () => {
+  const previous = process.cwd()
   let server: CairnProcess
   let environment: Record<string, string>
 
@@ -34,13 +36,17 @@ suite('cairn-client against cairn', () => {
     const home = join(folder, 'home')
     environment = { HOME: home, XDG_RUNTIME_DIR: join(home, 'run'), ...server.environment }
     mkdirSync(join(folder, 'home/run'), { recursive: true, mode: 0o700 })
+    process.chdir(folder)
     unpackFixture('images', join(folder, 'images'))
     unpackFixture('small', join(folder, 'small'))
     mkdirSync(join(folder, 'keys'))
     writeFileSync(join(folder, 'keys/plain.json'), goldenKeyFile('plain.json'))
     writeFileSync(join(folder, 'keys/other.json'), goldenKeyFile('master-used.json'))
   })
-  after(async () => await server[Symbol.asyncDispose]())
+  after(async () => {
+    process.chdir(previous)
+    await server[Symbol.asyncDispose]()
+  })
 
   async function client(
     line: string,
@@ -58,6 +64,28 @@ suite('cairn-client against cairn', () => {
     return run
   }
 
+  /**
+   * The same within this process, for what other tests have seen to work as a program: a start
+   * costs more than all that such a call does.
+   */
+  async function call(
+    line: string,
+    options: {
+      readonly environment?: Readonly<Record<string, string>>
+      readonly answer?: string
+      readonly fails?: boolean
+    } = {},
+  ): Promise<MadeCall> {
+    const { fails = false, answer = '' } = options
+    const { PBS_PASSWORD: _, ...byTicket } = environment
+    const made = await makeCall(line.split(' '), {
+      environment: { LANG: 'C.UTF-8', ...byTicket, ...options.environment },
+      answer,
+    })
+    assert.equal(made.status, fails ? 255 : 0, `${line}\n${made.stderr}${server.output()}`)
+    return made
+  }
+
   const at = (name: string) => join(folder, name)
   const sameFile = (left: string, right: string) => assert.equal(sumOf(at(left)), sumOf(at(right)))
 
@@ -65,11 +93,11 @@ suite('cairn-client against cairn', () => {
     await client('login', { environment })
     await client('list')
     await client('logout')
-    const refused = await client('list', { fails: true })
+    const refused = await call('list', { fails: true })
     assert.match(refused.stderr, /error building client for repository .* - no password input/)
     const wrong = { environment: { PBS_PASSWORD: 'wrong' }, fails: true }
-    assert.match((await client('list', wrong)).stderr, /^Error: permission check failed\.\n$/)
-    await client('login', { environment })
+    assert.match((await call('list', wrong)).stderr, /^Error: permission check failed\.\n$/)
+    await call('login', { environment })
   })
 
   test('image and blobs: first, unchanged, changed, restored byte for byte', async () => {
@@ -81,7 +109,7 @@ suite('cairn-client against cairn', () => {
     assert.match(first.stderr, /^Starting backup: vm\/100\/2026-01-01T00:00:00Z\n/)
     assert.match(first.stderr, /\nNo previous manifest available\.\n/)
     assert.match(first.stderr, /\ndisk\.img: had to backup 9\.012 MiB of 9\.012 MiB \(compressed /)
-    const second = await client(
+    const second = await call(
       `backup ${specs} --backup-type vm --backup-id 100 --backup-time 1767312000`,
     )
     assert.match(second.stderr, /disk\.img: had to backup 0 B of 9\.012 MiB \(compressed 0 B\)/)
@@ -89,14 +117,14 @@ suite('cairn-client against cairn', () => {
       second.stderr,
       /disk\.img: backup was done incrementally, reused 9\.012 MiB \(100\.0%\)/,
     )
-    const third = await client(
+    const third = await call(
       'backup disk.img:images/unaligned-2.img --backup-type vm --backup-id 100 --backup-time 1767398400',
     )
     assert.match(third.stderr, /disk\.img: had to backup 1\.012 MiB of 9\.012 MiB/)
 
     await client('restore vm/100/2026-01-01T00:00:00Z disk.img first.img')
     sameFile('first.img', 'images/unaligned.img')
-    const newest = await client('restore vm/100 disk.img newest.img')
+    const newest = await call('restore vm/100 disk.img newest.img')
     sameFile('newest.img', 'images/unaligned-2.img')
     assert.match(
       newest.stderr,
@@ -104,15 +132,15 @@ suite('cairn-client against cairn', () => {
     )
     const piped = await client('restore vm/100/2026-01-01T00:00:00Z disk.img -')
     assert.equal(sumOf(piped.stdout), sumOf(at('images/unaligned.img')))
-    const blob = await client('restore vm/100/2026-01-01T00:00:00Z vm.conf -')
-    assert.equal(sumOf(blob.stdout), sumOf(at('images/qemu-server.conf')))
-    const manifest = await client('restore vm/100/2026-01-02T00:00:00Z index.json -')
-    const { files } = JSON.parse(manifest.stdout.toString())
+    const blob = await call('restore vm/100/2026-01-01T00:00:00Z vm.conf -')
+    assert.equal(sumOf(Buffer.from(blob.stdout)), sumOf(at('images/qemu-server.conf')))
+    const manifest = await call('restore vm/100/2026-01-02T00:00:00Z index.json -')
+    const { files } = JSON.parse(manifest.stdout)
     assert.deepEqual(
       files.map((file: { filename: string }) => file.filename),
       ['disk.img.fidx', 'vm.conf.blob', 'job.log.blob'],
     )
-    const twice = await client('restore vm/100 disk.img newest.img', { fails: true })
+    const twice = await call('restore vm/100 disk.img newest.img', { fails: true })
     assert.equal(
       twice.stderr,
       'Error: unable to create target file "newest.img" - File exists (os error 17)\n',
@@ -125,15 +153,15 @@ suite('cairn-client against cairn', () => {
   }, async () => {
     const first = await client('backup root.pxar:small --backup-id tree --backup-time 1767225600')
     assert.match(first.stderr, /Uploaded backup catalog \(/)
-    const second = await client('backup root.pxar:small --backup-id tree --backup-time 1767312000')
+    const second = await call('backup root.pxar:small --backup-id tree --backup-time 1767312000')
     assert.match(second.stderr, /root\.pxar: had to backup 0 B of /)
     writeFileSync(at('small/new-file'), 'new')
-    await client('backup root.pxar:small --backup-id tree --backup-time 1767398400')
+    await call('backup root.pxar:small --backup-id tree --backup-time 1767398400')
     await client('restore host/tree root.pxar restored')
     assert.equal(readFileSync(at('restored/new-file'), 'utf8'), 'new')
     const expected = [...listDisk(at('small'))].filter(([path]) => !isExcluded(path))
     assert.deepEqual([...listDisk(at('restored'))], expected)
-    await client('restore host/tree/2026-01-01T00:00:00Z root.pxar part --pattern text/short.txt')
+    await call('restore host/tree/2026-01-01T00:00:00Z root.pxar part --pattern text/short.txt')
     assert.deepEqual(readdirSync(at('part/text')), ['short.txt'])
     const raw = await client('restore host/tree root.pxar -')
     assert.ok(raw.stdout.length > MIB)
@@ -142,32 +170,32 @@ suite('cairn-client against cairn', () => {
   test('encrypted: restored with the key only', async () => {
     const specs = 'disk.img:images/hard.img root.pxar:small host.conf:images/fw.conf'
     const key = '--keyfile keys/plain.json'
-    await client(`backup ${specs} ${key} --backup-id enc --backup-time 1767225600`)
-    const second = await client(`backup ${specs} ${key} --backup-id enc --backup-time 1767312000`)
+    await call(`backup ${specs} ${key} --backup-id enc --backup-time 1767225600`)
+    const second = await call(`backup ${specs} ${key} --backup-id enc --backup-time 1767312000`)
     assert.match(second.stderr, /Encryption key fingerprint: 19:fa:be:53:73:84:6e:00/)
     assert.match(second.stderr, /disk\.img: had to backup 0 B of/)
-    await client(`restore host/enc disk.img enc.img ${key}`)
+    await call(`restore host/enc disk.img enc.img ${key}`)
     sameFile('enc.img', 'images/hard.img')
-    await client(`restore host/enc root.pxar enc-tree ${key}${AS_USER}`)
+    await call(`restore host/enc root.pxar enc-tree ${key}${AS_USER}`)
     sameFile('enc-tree/text/short.txt', 'small/text/short.txt')
-    const without = await client('restore host/enc disk.img no.img', { fails: true })
+    const without = await call('restore host/enc disk.img no.img', { fails: true })
     assert.equal(
       without.stderr,
       'Error: missing key - manifest was created with key 19:fa:be:53:73:84:6e:00\n',
     )
-    const other = await client('restore host/enc disk.img no.img --keyfile keys/other.json', {
+    const other = await call('restore host/enc disk.img no.img --keyfile keys/other.json', {
       fails: true,
     })
     assert.match(
       other.stderr,
-      /^.*\nError: wrong key - unable to verify signature since manifest's key/,
+      /^Error: wrong key - unable to verify signature since manifest's key/,
     )
     const signed = '--crypt-mode sign-only --keyfile keys/plain.json'
-    await client(
+    await call(
       `backup host.conf:images/fw.conf ${signed} --backup-id signed --backup-time 1767225600`,
     )
-    const blob = await client('restore host/signed host.conf - --keyfile keys/plain.json')
-    assert.equal(sumOf(blob.stdout), sumOf(at('images/fw.conf')))
+    const blob = await call('restore host/signed host.conf - --keyfile keys/plain.json')
+    assert.equal(sumOf(Buffer.from(blob.stdout)), sumOf(at('images/fw.conf')))
   })
 
   test('a pipe is an image of unknown size', async () => {
@@ -195,75 +223,75 @@ suite('cairn-client against cairn', () => {
   })
 
   test('a dry run uploads nothing', async () => {
-    const run = await client('backup disk.img:images/hard.img --backup-id dry --dry-run')
+    const run = await call('backup disk.img:images/hard.img --backup-id dry --dry-run')
     assert.match(run.stderr, /Would upload image 'images\/hard.img' to/)
     assert.match(run.stderr, /dry-run: no upload happened\n$/)
-    const listed = await client('snapshot list host/dry --output-format json')
-    assert.equal(listed.stdout.toString(), '[]\n')
+    const listed = await call('snapshot list host/dry --output-format json')
+    assert.equal(listed.stdout, '[]\n')
   })
 
   test('lists groups, snapshots, files; notes, protection, logs', async () => {
-    const groups = await client('list --output-format json')
-    const ids = JSON.parse(groups.stdout.toString()).map(
+    const groups = await call('list --output-format json')
+    const ids = JSON.parse(groups.stdout).map(
       (group: { 'backup-id': string }) => group['backup-id'],
     )
     assert.ok(ids.includes('100') && ids.includes('enc'), ids.join())
     const snapshot = 'vm/100/2026-01-01T00:00:00Z'
-    const text = await client('snapshot list vm/100')
+    const text = await call('snapshot list vm/100')
     assert.match(
-      text.stdout.toString(),
+      text.stdout,
       /│ vm\/100\/2026-01-01T00:00:00Z │ .* MiB │ disk.img index.json job.log vm.conf │/,
     )
-    const files = await client(`files ${snapshot} --output-format json`)
-    assert.equal(JSON.parse(files.stdout.toString()).length, 4)
-    await client(`snapshot notes update ${snapshot} hello`)
-    const notes = await client(`snapshot notes show ${snapshot}`)
-    assert.equal(notes.stdout.toString(), 'hello\n')
-    await client(`snapshot protected update ${snapshot} true`)
-    const shown = await client(`snapshot protected show ${snapshot}`)
-    assert.equal(shown.stdout.toString(), 'true\n')
-    const refused = await client(`forget ${snapshot}`, { fails: true })
+    const files = await call(`files ${snapshot} --output-format json`)
+    assert.equal(JSON.parse(files.stdout).length, 4)
+    await call(`snapshot notes update ${snapshot} hello`)
+    const notes = await call(`snapshot notes show ${snapshot}`)
+    assert.equal(notes.stdout, 'hello\n')
+    await call(`snapshot protected update ${snapshot} true`)
+    const shown = await call(`snapshot protected show ${snapshot}`)
+    assert.equal(shown.stdout, 'true\n')
+    const refused = await call(`forget ${snapshot}`, { fails: true })
     assert.match(refused.stderr, /cannot remove protected snapshot/)
-    await client(`snapshot protected update ${snapshot} false`)
-    const log = await client(`snapshot upload-log ${snapshot} images/job.log`)
-    assert.equal(log.stdout.toString(), 'Result: {\n  "data": null\n}\n')
-    await client(`snapshot forget ${snapshot}`)
-    const left = await client('snapshots vm/100 --output-format json')
-    assert.equal(JSON.parse(left.stdout.toString()).length, 2)
+    await call(`snapshot protected update ${snapshot} false`)
+    const log = await call(`snapshot upload-log ${snapshot} images/job.log`)
+    assert.equal(log.stdout, 'Result: {\n  "data": null\n}\n')
+    await call(`snapshot forget ${snapshot}`)
+    const left = await call('snapshots vm/100 --output-format json')
+    assert.equal(JSON.parse(left.stdout).length, 2)
   })
 
   test('namespaces, backups in them, and forgetting groups', async () => {
-    await client('namespace create a')
-    await client('namespace create a/b')
-    const listed = await client('namespace list')
-    assert.equal(listed.stdout.toString(), 'a\na/b\n')
-    const run = await client(
+    await call('namespace create a')
+    await call('namespace create a/b')
+    const listed = await call('namespace list')
+    assert.equal(listed.stdout, 'a\na/b\n')
+    const run = await call(
       'backup c.conf:images/fw.conf --ns a/b --backup-id x --backup-time 1767225600',
     )
     assert.match(run.stderr, /^Starting backup: \[a\/b\]:host\/x\/2026/)
-    const inside = await client('restore host/x c.conf - --ns a/b')
-    assert.equal(sumOf(inside.stdout), sumOf(at('images/fw.conf')))
-    const refused = await client('namespace delete a/b', { fails: true })
+    const inside = await call('restore host/x c.conf - --ns a/b')
+    assert.equal(sumOf(Buffer.from(inside.stdout)), sumOf(at('images/fw.conf')))
+    const refused = await call('namespace delete a/b', { fails: true })
     assert.match(refused.stderr, /only partially deleted due to existing groups/)
-    const no = await client('group forget host/x --ns a/b', { input: 'n\n' })
-    assert.equal(no.stdout.toString(), 'Delete group "host/x" with 1 snapshot(s)? [y/N]: Abort.\n')
-    const yes = await client('group forget host/x --ns a/b', { input: 'y\n' })
-    assert.match(yes.stdout.toString(), /Successfully deleted group!\n$/)
-    await client('namespace delete a/b')
-    await client('namespace delete a')
+    const no = await call('group forget host/x --ns a/b', { answer: 'n' })
+    assert.equal(no.stdout, 'Delete group "host/x" with 1 snapshot(s)? [y/N]: Abort.\n')
+    const yes = await call('group forget host/x --ns a/b', { answer: 'y' })
+    assert.match(yes.stdout, /Successfully deleted group!\n$/)
+    await call('namespace delete a/b')
+    await call('namespace delete a')
   })
 
   test('status, version, tasks', async () => {
-    const status = await client('status --output-format json')
-    assert.ok(JSON.parse(status.stdout.toString()).total > 0)
-    const version = await client('version')
-    assert.match(version.stdout.toString(), /^client version: .*\nserver version: 4\.2\.3\n$/)
-    const tasks = await client('task list --all --output-format json')
-    const [task] = JSON.parse(tasks.stdout.toString())
+    const status = await call('status --output-format json')
+    assert.ok(JSON.parse(status.stdout).total > 0)
+    const version = await call('version')
+    assert.match(version.stdout, /^client version: .*\nserver version: 4\.2\.3\n$/)
+    const tasks = await call('task list --all --output-format json')
+    const [task] = JSON.parse(tasks.stdout)
     assert.match(task.upid, /^UPID:/)
-    const log = await client(`task log ${task.upid}`)
-    assert.match(log.stdout.toString(), /TASK OK\n$/)
-    await client(`task stop ${task.upid}`)
+    const log = await call(`task log ${task.upid}`)
+    assert.match(log.stdout, /TASK OK\n$/)
+    await call(`task stop ${task.upid}`)
   })
 
   test('clear errors of the server', async () => {
@@ -282,7 +310,7 @@ suite('cairn-client against cairn', () => {
       ['restore vm/100 nothere.pxar x', 'archive not found in manifest'],
     ]
     for (const [line, error] of rows) {
-      const run = await client(line, { fails: true })
+      const run = await call(line, { fails: true })
       assert.ok(run.stderr.endsWith(`Error: ${error}\n`), run.stderr)
     }
   })

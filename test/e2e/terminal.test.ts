@@ -13,6 +13,7 @@ const ENTER = '\r'
 const ERASE = '\u007F'
 const TAB = '\t'
 const CTRL_C = '\u0003'
+const CLEAR_LINE = '\u001B[K'
 const folder = await makeTemporaryFolder()
 
 suite('cairn-client on a terminal', { skip: terminalMissing() }, () => {
@@ -163,8 +164,9 @@ suite('cairn-client on a terminal', { skip: terminalMissing() }, () => {
 })
 
 /** Each bar overwrites the one before, is cut to the width, and is off before a line comes. */
-function checkBars(shown: string, start: RegExp, columns: number): void {
-  const bars = [...shown.matchAll(/\r([^\r\n\u001B]+)\u001B\[K/g)].map(([, bar = '']) => bar)
+function checkBars(text: string, start: RegExp, columns: number): void {
+  const shown = text.replaceAll(CLEAR_LINE, '<clear>')
+  const bars = [...shown.matchAll(/\r([^\r\n<]+)<clear>/g)].map(([, bar = '']) => bar)
   assert.ok(bars.length > 0, JSON.stringify(shown))
   for (const bar of bars) {
     assert.match(bar, start)
@@ -172,5 +174,5 @@ function checkBars(shown: string, start: RegExp, columns: number): void {
   }
   // What is written after the last bar begins with taking it away.
   const rest = shown.slice(shown.lastIndexOf(bars.at(-1) ?? '') + (bars.at(-1) ?? '').length)
-  assert.match(rest, /^\u001B\[K\r\u001B\[K[^\r]/)
+  assert.match(rest, /^<clear>\r<clear>[^\r]/)
 }
