@@ -36,17 +36,17 @@ faults.onStep((step) => {
 })
 
 const server = await startServer({ paths, host: '127.0.0.1', port: 0, fs: faults.fs })
-const place = { listen: '127.0.0.1', port: server.port, hostname: 'localhost' }
-const { fingerprint } = server
-const names = { userid: 'admin@pbs', datastore: 'main', password: null }
-for (const line of welcomeLines({ ...place, ...names, fingerprint })) writeSync(1, `${line}\n`)
-isCounting = true
 process.once('SIGTERM', () => {
   server.close({ graceMs: 0 }).then(
     () => process.exit(0),
     () => process.exit(1),
   )
 })
+const place = { listen: '127.0.0.1', port: server.port, hostname: 'localhost' }
+const { fingerprint } = server
+const names = { userid: 'admin@pbs', datastore: 'main', password: null }
+for (const line of welcomeLines({ ...place, ...names, fingerprint })) writeSync(1, `${line}\n`)
+isCounting = true
 
 async function removeTree(path: string): Promise<void> {
   const { fs } = faults
