@@ -3,6 +3,9 @@
  *
  *   npm run fuzz -- [--seconds N] [--seed S] [TARGET ...]    N seconds in all, default 600
  */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { fuzz } from './fuzz.ts'
 import { fuzzTargets } from './targets.ts'
@@ -14,12 +17,17 @@ const { values, positionals } = parseArgs({
     seed: { type: 'string', default: String(process.pid) },
   },
 })
-const targets = (await fuzzTargets()).filter(
-  ({ name }) => positionals.length === 0 || positionals.includes(name),
-)
-const seconds = Number(values.seconds) / targets.length
-process.stdout.write(`seed ${values.seed}\n`)
-for (const target of targets) {
-  const { inputs, accepted } = await fuzz(target, { seconds, seed: values.seed })
-  process.stdout.write(`${target.name}: ${inputs} inputs, ${accepted} accepted\n`)
+const folder = await mkdtemp(join(tmpdir(), 'cairn-fuzz-'))
+try {
+  const targets = (await fuzzTargets(folder)).filter(
+    ({ name }) => positionals.length === 0 || positionals.includes(name),
+  )
+  const seconds = Number(values.seconds) / targets.length
+  process.stdout.write(`seed ${values.seed}\n`)
+  for (const target of targets) {
+    const { inputs, accepted } = await fuzz(target, { seconds, seed: values.seed })
+    process.stdout.write(`${target.name}: ${inputs} inputs, ${accepted} accepted\n`)
+  }
+} finally {
+  await rm(folder, { recursive: true, force: true })
 }
