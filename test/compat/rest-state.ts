@@ -29,7 +29,11 @@ const FIXTURES = join(import.meta.dirname, '..', 'fixtures')
 export const RECORDED_FOLDER = '/<work____>'
 export const TOKEN_ID = 'admin@pbs!ref'
 /** What the stock server of the recording said it is. */
-export const VERSION = { version: '4.2', release: '3', repoid: 'bc863d45e7fbadb3690143613ea70600535f23a1' }
+export const VERSION = {
+  version: '4.2',
+  release: '3',
+  repoid: 'bc863d45e7fbadb3690143613ea70600535f23a1',
+}
 export const RECORDED_AT_MS = Date.UTC(2026, 10, 21, 10, 27, 0)
 
 export interface RestState {
