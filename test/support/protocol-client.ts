@@ -32,6 +32,7 @@ export interface SessionRequest {
 
 export interface Answer {
   readonly status: number
+  /** Of JSON and errors; empty for files and chunks. */
   readonly text: string
   /** The `data` member; undefined unless the status is 200 and the body JSON. */
   readonly data: unknown
@@ -103,10 +104,12 @@ export class SessionClient implements AsyncDisposable {
       body: json ?? options.body,
       contentType: json === undefined ? undefined : 'application/json',
     })
-    const text = answer.body.toString('utf8')
     const contentType = answer.headers['content-type']
-    const isJson = answer.status === 200 && contentType?.startsWith('application/json') === true
-    const data = isJson ? (JSON.parse(text) as { data: unknown }).data : undefined
+    const isJson = contentType?.startsWith('application/json') === true || answer.status !== 200
+    // A chunk is no text; turning 4 MiB of it into some costs more than all the rest.
+    const text = isJson ? answer.body.toString('utf8') : ''
+    const hasData = isJson && answer.status === 200
+    const data = hasData ? (JSON.parse(text) as { data: unknown }).data : undefined
     return { status: answer.status, text, data, body: answer.body, contentType }
   }
 

@@ -128,16 +128,20 @@ export class Exchange {
     this.#isBodyRead = true
     const stream = this.#stream
     const { promise, resolve, reject } = Promise.withResolvers<void>()
-    if (stream.destroyed && !stream.readableEnded) reject(brokenBody())
+    // Once settled nothing is taken any more: the caller's buffer may serve another body by then.
     let isTaking = true
-    stream.on('data', (piece: Uint8Array) => {
-      if (!isTaking || take(piece)) return
+    const settle = (error: Error | null): void => {
       isTaking = false
-      resolve()
+      if (error === null) resolve()
+      else reject(error)
+    }
+    if (stream.destroyed && !stream.readableEnded) settle(brokenBody())
+    stream.on('data', (piece: Uint8Array) => {
+      if (isTaking && !take(piece)) settle(null)
     })
-    stream.once('end', resolve)
-    stream.once('aborted', () => reject(brokenBody()))
-    stream.once('close', () => reject(brokenBody()))
+    stream.once('end', () => settle(null))
+    stream.once('aborted', () => settle(brokenBody()))
+    stream.once('close', () => settle(brokenBody()))
     return promise
   }
 
