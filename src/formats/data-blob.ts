@@ -47,6 +47,10 @@ export interface EncodeOptions {
   readonly crypt?: CryptConfig | null
   /** Tries to compress; the compressed form is taken only if it is shorter. */
   readonly compress: boolean
+  /** Leaves the CRC zero: the server computes that of chunks itself (formats.md 1.2). Default false. */
+  readonly omitCrc?: boolean
+  /** Gives the memory for large parts that are made; of the heap by default. */
+  readonly allocate?: Allocate | undefined
 }
 
 export interface DecodeOptions {
@@ -159,20 +163,27 @@ export async function encodeBlobParts(
   const crypt = options.crypt ?? null
   const headroom = crypt === null ? BLOB_HEADER_SIZE : 0
   const compressed =
-    options.compress && looksCompressible(plain) ? await compress(plain, { headroom }) : null
-  const kind = { encrypted: crypt !== null, compressed: compressed !== null }
+    options.compress && looksCompressible(plain)
+      ? await compress(plain, { headroom, allocate: options.allocate })
+      : null
+  const { omitCrc = false, allocate } = options
+  const how = { encrypted: crypt !== null, compressed: compressed !== null, omitCrc }
   if (crypt !== null) {
-    return await seal(await encryptParts(compressed ?? plain, crypt), kind)
+    return await seal(await encryptParts(compressed ?? plain, crypt, allocate), how)
   }
   if (compressed === null) {
-    return await seal({ header: new Uint8Array(BLOB_HEADER_SIZE), payload: plain }, kind)
+    return await seal({ header: new Uint8Array(BLOB_HEADER_SIZE), payload: plain }, how)
   }
   const header = compressed.subarray(0, BLOB_HEADER_SIZE)
-  return await seal({ header, payload: compressed.subarray(BLOB_HEADER_SIZE) }, kind)
+  return await seal({ header, payload: compressed.subarray(BLOB_HEADER_SIZE) }, how)
 }
 
-async function encryptParts(content: Uint8Array, crypt: CryptConfig): Promise<BlobParts> {
-  const blob = Buffer.allocUnsafe(ENCRYPTED_BLOB_HEADER_SIZE + content.length)
+async function encryptParts(
+  content: Uint8Array,
+  crypt: CryptConfig,
+  allocate: Allocate = (size) => Buffer.allocUnsafe(size),
+): Promise<BlobParts> {
+  const blob = allocate(ENCRYPTED_BLOB_HEADER_SIZE + content.length)
   const header = blob.subarray(0, ENCRYPTED_BLOB_HEADER_SIZE)
   const payload = blob.subarray(ENCRYPTED_BLOB_HEADER_SIZE)
   const { iv, tag } = await crypt.encryptInto(payload, content)
@@ -184,12 +195,12 @@ async function encryptParts(content: Uint8Array, crypt: CryptConfig): Promise<Bl
 /** Completes the header: magic and CRC. */
 async function seal(
   parts: BlobParts,
-  is: { readonly encrypted: boolean; readonly compressed: boolean },
+  how: { readonly encrypted: boolean; readonly compressed: boolean; readonly omitCrc: boolean },
 ): Promise<BlobParts> {
   for (const kind of BLOB_KINDS) {
-    const isIt = kind.encrypted === is.encrypted && kind.compressed === is.compressed
+    const isIt = kind.encrypted === how.encrypted && kind.compressed === how.compressed
     if (isIt) parts.header.set(kind.magic)
   }
-  writeU32le(parts.header, CRC_OFFSET, await crc32InPool(parts.payload))
+  writeU32le(parts.header, CRC_OFFSET, how.omitCrc ? 0 : await crc32InPool(parts.payload))
   return parts
 }

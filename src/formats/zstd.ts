@@ -31,18 +31,24 @@ interface DecompressResult {
   readonly engine: { readonly bytesWritten: number }
 }
 
+/** Gives a buffer of exactly this size, with any content. */
+export type Allocate = (size: number) => Uint8Array<ArrayBuffer>
+
 /**
  * One frame of level 1 with content size, computed in libuv's pool, behind `headroom` bytes that are left to the
- * caller; null if it would not be shorter than `plain`.
+ * caller; null if it would not be shorter than `plain`. `allocate` gives the memory for large ones.
  */
 export async function compress(
   plain: Uint8Array,
-  { headroom }: { readonly headroom: number },
+  { headroom, allocate }: { readonly headroom: number; readonly allocate?: Allocate | undefined },
 ): Promise<Uint8Array | null> {
   if (plain.length > NATIVE_SIZE_MIN && hasNativeZstd()) {
-    const target = Buffer.allocUnsafe(headroom + plain.length - 1)
+    const capacity = headroom + plain.length - 1
+    const target = allocate?.(capacity) ?? Buffer.allocUnsafe(capacity)
     const size = await nativeCompress(target.subarray(headroom), plain)
-    return size === null ? null : trimmed(target, headroom + size)
+    if (size === null) return null
+    const used = target.subarray(0, headroom + size)
+    return allocate === undefined ? trimmed(used) : used
   }
   const frame = await compressByNode(plain)
   if (frame.length >= plain.length) return null
@@ -59,9 +65,8 @@ export async function compressByNode(plain: Uint8Array): Promise<Uint8Array> {
 }
 
 // What stays of a large buffer for long (in a cache) should not hold on to all of it.
-function trimmed(bytes: Buffer, size: number): Uint8Array {
-  const used = bytes.subarray(0, size)
-  return size * 2 > bytes.length ? used : Buffer.from(used)
+function trimmed(used: Uint8Array<ArrayBuffer>): Uint8Array {
+  return used.length * 2 > used.buffer.byteLength ? used : Buffer.from(used)
 }
 
 /**
@@ -85,9 +90,6 @@ export interface DecompressOptions {
   /** Gives the memory for large content; of the heap by default. */
   readonly allocate?: Allocate | undefined
 }
-
-/** Gives a buffer of exactly this size, with any content. */
-export type Allocate = (size: number) => Uint8Array<ArrayBuffer>
 
 /**
  * The content of the frame `data`, owned by the caller, computed in libuv's pool.

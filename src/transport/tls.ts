@@ -174,6 +174,8 @@ function shakeHands(
     port: target.port,
     servername,
     minVersion: 'TLSv1.2',
+    // Node's own order has the 256-bit cipher first, which costs a seventh more.
+    ciphers: CIPHERS,
     // The decision is ours, below: CA, then pin, then the person.
     rejectUnauthorized: false,
     ...(carrier ? { socket: carrier } : {}),

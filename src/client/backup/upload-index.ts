@@ -5,6 +5,7 @@
  * whose upload was answered, because the stages keep the order.
  */
 import { createHash } from 'node:crypto'
+import { BufferPool } from '../../base/buffer-pool.ts'
 import { mapConcurrent } from '../../base/async/map-concurrent.ts'
 import { Semaphore } from '../../base/async/semaphore.ts'
 import type { Clock } from '../../base/time/clock.ts'
@@ -42,6 +43,8 @@ export interface UploadedIndex extends UploadStatistics {
   readonly csum: string
 }
 
+/** What is compressed or encrypted, until it is sent. Most chunks of trees fit, all of images do. */
+const ENCODED_BUFFERS = { size: 8 * 1024 * 1024, sizeMin: 256 * 1024, countMax: 8 }
 /** Together they keep libuv's four threads busy; more would only wait and hold memory. */
 const HASHES_AT_ONCE = 3
 const ENCODINGS_AT_ONCE = 3
@@ -100,10 +103,11 @@ function sentChunks(
   const hashed = mapConcurrent(upload.chunks, { concurrency: HASHES_AT_ONCE, signal }, (chunk) =>
     hash(chunk, zeros, crypt),
   )
+  const buffers = new BufferPool(ENCODED_BUFFERS)
   const encoded = mapConcurrent(
     claim(hashed, upload.known),
     { concurrency: ENCODINGS_AT_ONCE, signal },
-    (chunk) => encode(chunk, crypt),
+    (chunk) => encode(chunk, crypt, buffers),
   )
   const permitted = withPermits(encoded, signal)
   return mapConcurrent(permitted, { concurrency: UPLOADS_AT_ONCE, signal }, async (chunk) => {
@@ -139,6 +143,7 @@ async function* claim(
 async function encode(
   chunk: HashedChunk & { readonly isNew: boolean },
   crypt: CryptConfig | null,
+  buffers: BufferPool,
 ): Promise<EncodedChunk> {
   const { digest, bytes } = chunk
   const size = bytes.length
@@ -146,15 +151,16 @@ async function encode(
     chunk.release()
     return { digest, size, encodedSize: 0, parts: null, release: NOTHING }
   }
-  const { header, payload } = await encodeBlobParts(bytes, { crypt, compress: true })
+  const taken = new DisposableStack()
+  const allocate = (length: number) => taken.use(buffers.take(length)).bytes
+  const options = { crypt, compress: true, omitCrc: true, allocate }
+  const { header, payload } = await encodeBlobParts(bytes, options)
   const parts = [header, payload]
   const encodedSize = header.length + payload.length
   // Data that does not compress is sent from where it lies.
-  if (payload.buffer === bytes.buffer) {
-    return { digest, size, encodedSize, parts, release: () => chunk.release() }
-  }
-  chunk.release()
-  return { digest, size, encodedSize, parts, release: NOTHING }
+  if (payload.buffer === bytes.buffer) taken.defer(() => chunk.release())
+  else chunk.release()
+  return { digest, size, encodedSize, parts, release: () => taken.dispose() }
 }
 
 /** Holds chunks back until their bytes fit into what may be on the wire. */
