@@ -495,7 +495,10 @@ suite('requests', () => {
     )
     expectError(
       await client.call('POST', '/dynamic_close', { json: { wid: 1 } }),
-      `${prefix}:\n- 'chunk-count': property is missing and it is not optional\n- 'csum': property is missing and it is not optional\n- 'size': property is missing and it is not optional`,
+      ['chunk-count', 'csum', 'size'].reduce(
+        (text, name) => `${text}\n- '${name}': property is missing and it is not optional`,
+        `${prefix}:`,
+      ),
     )
     expectError(
       await client.call('GET', '/previous_backup_time', { query: { x: 1 } }),
