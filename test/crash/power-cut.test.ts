@@ -28,7 +28,7 @@ suite('power cut', () => {
       skip: powerCutLacks(kind) ?? false,
     }, async (context) => {
       const folder = await makeTemporaryFolder(context, { onDisk: true })
-      using rig = await PowerRig.open(join(folder, 'disk'), kind)
+      using rig = await PowerRig.open(join(folder, 'disk'), { kind, syncLevel: 'filesystem' })
       for (let round = 0; round < ROUNDS; round += 1) {
         await rig.cutAfterFinish({ bulkCount: BULK_COUNT })
         const at = randomInt(10, STEP_MAX)
@@ -38,6 +38,14 @@ suite('power cut', () => {
       }
     })
   }
+
+  test('ext4, level file: right after finish', {
+    skip: powerCutLacks('ext4') ?? false,
+  }, async (context) => {
+    const folder = await makeTemporaryFolder(context, { onDisk: true })
+    using rig = await PowerRig.open(join(folder, 'disk'), { kind: 'ext4', syncLevel: 'file' })
+    for (let round = 0; round < ROUNDS; round += 1) await rig.cutAfterFinish({ bulkCount: 5 })
+  })
 
   test('chunks that turned into zeros of their size are written again', async (context) => {
     const folder = await makeTemporaryFolder(context)

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { nodeFileSystem } from '../../src/base/fs/node-file-system.ts'
+import type { SyncLevel } from '../../src/datastore/settings.ts'
 import { type CairnData, tokenEnvironment } from '../support/cairn-data.ts'
 import { startCairn } from '../support/cairn-process.ts'
 import { checkAfterCrash, makeCrashData } from '../support/crash-rig.ts'
@@ -27,10 +28,13 @@ export class PowerRig implements Disposable {
   }
 
   /** A new disk mounted at `folder`, with backup 1 on it and everything synced. */
-  static async open(folder: string, kind: CutFileSystem): Promise<PowerRig> {
+  static async open(
+    folder: string,
+    { kind, syncLevel }: { readonly kind: CutFileSystem; readonly syncLevel: SyncLevel },
+  ): Promise<PowerRig> {
     const disk = new CutDisk(folder, kind)
     try {
-      const data = await makeCrashData(join(folder, 'data'))
+      const data = await makeCrashData(join(folder, 'data'), { syncLevel })
       await nodeFileSystem.syncFileSystem(folder)
       return new PowerRig(disk, data)
     } catch (error) {

@@ -18,6 +18,7 @@ import { ERRNOS, failAtStep } from './fault-rounds.ts'
 import { killAtStep, SCENARIOS } from './kill-rounds.ts'
 import { PowerRig } from './power-rounds.ts'
 
+const ROUNDS_PER_DISK = 5
 /** Both cores of a small machine. */
 const CONCURRENCY = 2
 const BULK_COUNT = 20
@@ -79,21 +80,23 @@ async function failEverywhere(folder: string): Promise<void> {
 async function cutOften(folder: string): Promise<void> {
   for (const kind of ['ext4', 'xfs'] as const) {
     const lack = powerCutLacks(kind)
-    if (lack !== null) {
-      process.stdout.write(`${kind}: left out, ${lack}\n`)
-      continue
-    }
+    if (lack !== null) process.stdout.write(`${kind}: left out, ${lack}\n`)
+    const end = lack === null ? roundCount : 0
     // A new disk now and then: backups add up.
-    for (let round = 0; round < roundCount; ) {
-      using rig = await PowerRig.open(join(folder, kind), kind)
-      for (let use = 0; use < 10 && round < roundCount; use += 1, round += 1) {
-        await rig.cutAfterFinish({ bulkCount: BULK_COUNT })
-        const at = randomInt(1, STEP_MAX)
-        const { damagedCount } = await rig.cutAtStep(at, { bulkCount: BULK_COUNT })
-        process.stdout.write(`${kind} ${round}: before step ${at}, ${damagedCount} damaged\n`)
-      }
+    for (let round = 0; round < end; round += ROUNDS_PER_DISK) {
+      const syncLevel = (round / ROUNDS_PER_DISK) % 2 === 0 ? 'filesystem' : 'file'
+      using rig = await PowerRig.open(join(folder, kind), { kind, syncLevel })
+      const count = Math.min(ROUNDS_PER_DISK, end - round)
+      for (let use = 0; use < count; use += 1) await cut(rig, `${kind} ${syncLevel} ${round + use}`)
     }
   }
+}
+
+async function cut(rig: PowerRig, name: string): Promise<void> {
+  await rig.cutAfterFinish({ bulkCount: BULK_COUNT })
+  const at = randomInt(1, STEP_MAX)
+  const { damagedCount } = await rig.cutAtStep(at, { bulkCount: BULK_COUNT })
+  process.stdout.write(`${name}: before step ${at}, ${damagedCount} damaged\n`)
 }
 
 function numbersTo(count: number): number[] {

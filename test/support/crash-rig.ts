@@ -3,7 +3,14 @@
  * server that is stopped in the middle, and what is left must be whole. See docs/ordering.md.
  */
 import assert from 'node:assert/strict'
-import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { nodeFileSystem } from '../../src/base/fs/node-file-system.ts'
 import { silentLog } from '../../src/base/log.ts'
@@ -14,7 +21,7 @@ import { ConfigFiles } from '../../src/config/config-files.ts'
 import { FIRST_DATASTORE } from '../../src/config/first-start.ts'
 import { resolvePaths } from '../../src/config/paths.ts'
 import { DatastoreRegistry } from '../../src/datastore/registry.ts'
-import { defaultSettings } from '../../src/datastore/settings.ts'
+import { defaultSettings, type SyncLevel } from '../../src/datastore/settings.ts'
 import { verifySnapshot } from '../../src/datastore/verify/verify-snapshot.ts'
 import { formatBackupTime } from '../../src/formats/backup-time.ts'
 import { ROOT_NAMESPACE } from '../../src/formats/namespace.ts'
@@ -49,8 +56,12 @@ export interface Expected {
 }
 
 /** A data folder with backup 1 finished and its server ended in order. */
-export async function makeCrashData(folder: string): Promise<CairnData> {
+export async function makeCrashData(
+  folder: string,
+  { syncLevel = 'filesystem' }: { readonly syncLevel?: SyncLevel } = {},
+): Promise<CairnData> {
   const prepared = await prepareCairnData(folder)
+  appendFileSync(join(prepared.paths.config, 'datastore.cfg'), `\ttuning sync-level=${syncLevel}\n`)
   await withServer(prepared, async (connection) => await backUpSmall(connection, { number: 1 }))
   return prepared
 }
