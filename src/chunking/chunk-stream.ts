@@ -1,6 +1,8 @@
 /** A stream of bytes as a stream of chunks, cut by content or by size. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { assert } from '../base/assert.ts'
+import type { PooledBuffer } from '../base/buffer-pool.ts'
+import { ChunkAssembly } from './chunk-assembly.ts'
 import { DynamicChunker } from './dynamic-chunker.ts'
 import { PieceBuffer } from './piece-buffer.ts'
 
@@ -20,26 +22,26 @@ export interface ChunkFixedOptions {
 }
 
 /**
- * Chunks of `source`, cut by content. The pieces of `source` belong to this function; each chunk is
- * memory of its own and belongs to the receiver. An empty stream has no chunk (chunker.md 5).
+ * Chunks of `source`, cut by content. Pieces of `source` are borrowed until the next one is asked for; each chunk is
+ * memory of its own, which the receiver may give back for later ones. An empty stream has no chunk (chunker.md 5).
  */
 export async function* chunkDynamic(
   source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   options: ChunkDynamicOptions,
-): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
+): AsyncGenerator<PooledBuffer, void, undefined> {
   const { average, signal } = options
   const chunker = new DynamicChunker({ average })
-  const pending = new PieceBuffer()
+  const pending = new ChunkAssembly({ average, sizeMax: chunker.sizeMax })
   for await (const piece of inTurns(source, signal)) {
     for (let rest = piece; rest.length > 0; ) {
       const cut = chunker.scan(rest)
       const taken = cut === 0 ? rest.length : cut
       pending.append(rest.subarray(0, taken))
       rest = rest.subarray(taken)
-      if (cut !== 0) yield pending.take(pending.size)
+      if (cut !== 0) yield pending.take()
     }
   }
-  if (pending.size > 0) yield pending.take(pending.size)
+  if (pending.size > 0) yield pending.take()
 }
 
 /** Chunks of `source` of `size` bytes each, the last one of what remains; ownership as chunkDynamic. */

@@ -117,7 +117,7 @@ async function encode(root: string, options: Partial<EncodeTreeOptions> = {}): P
   const all: Uint8Array[] = []
   const fail = (line: string): never => assert.fail(`unexpected warning: ${line}`)
   const stream = encodeTree(root, { onWarning: fail, ...options })
-  await consume(stream, (bytes) => all.push(bytes))
+  await consume(stream, (bytes) => all.push(bytes.slice()))
   return Buffer.concat(all)
 }
 

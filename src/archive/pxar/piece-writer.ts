@@ -3,23 +3,28 @@ import { assert } from '../../base/assert.ts'
 import { HEADER_SIZE, type ItemType } from './format.ts'
 
 /** Cost of passing a piece on is per piece; four of them in flight are still a small client. */
-const PIECE_SIZE = 1024 * 1024
+export const PIECE_SIZE = 1024 * 1024
 /** A read of file content asks for at least this much room, so that large files mean few calls. */
 const RESERVE_SIZE_MIN = 128 * 1024
 const U32_RANGE = 2 ** 32
 
-/** Pieces given to `onPiece` are never touched again: they belong to the receiver. */
+/** Pieces given to `onPiece` are never touched again: they belong to the receiver, as far as `allocate` does not share them. */
 export class PieceWriter {
   readonly #onPiece: (piece: Buffer) => void
+  readonly #allocate: () => Buffer
   #piece: Buffer
   #view: DataView
   #used = 0
   #flushed = 0
 
-  constructor(onPiece: (piece: Buffer) => void) {
+  /** `allocate` gives the memory of each next piece, PIECE_SIZE bytes; fresh memory by default. */
+  constructor(
+    onPiece: (piece: Buffer) => void,
+    allocate: () => Buffer = () => Buffer.allocUnsafeSlow(PIECE_SIZE),
+  ) {
     this.#onPiece = onPiece
-    // Not pooled and not zeroed: a piece may be transferred to another thread, and is filled anyway.
-    this.#piece = Buffer.allocUnsafeSlow(PIECE_SIZE)
+    this.#allocate = allocate
+    this.#piece = allocate()
     this.#view = viewOf(this.#piece)
   }
 
@@ -101,9 +106,9 @@ export class PieceWriter {
     const piece = this.#piece.subarray(0, this.#used)
     this.#flushed += this.#used
     this.#used = 0
-    this.#piece = Buffer.allocUnsafeSlow(PIECE_SIZE)
-    this.#view = viewOf(this.#piece)
     this.#onPiece(piece)
+    this.#piece = this.#allocate()
+    this.#view = viewOf(this.#piece)
   }
 }
 

@@ -1,4 +1,5 @@
 /** A piece of an archive on its way to the server. */
+import type { PooledBuffer } from '../../base/buffer-pool.ts'
 
 export interface SourceChunk {
   readonly bytes: Uint8Array
@@ -8,11 +9,11 @@ export interface SourceChunk {
   release(): void
 }
 
-const NOTHING = () => {}
-
-/** Chunks whose buffers nobody wants back. */
-export async function* ownedChunks(
-  source: AsyncIterable<Uint8Array>,
+/** Chunks in buffers of a pool. */
+export async function* pooledChunks(
+  source: AsyncIterable<PooledBuffer>,
 ): AsyncGenerator<SourceChunk, void, undefined> {
-  for await (const bytes of source) yield { bytes, release: NOTHING }
+  for await (const buffer of source) {
+    yield { bytes: buffer.bytes, release: () => buffer[Symbol.dispose]() }
+  }
 }

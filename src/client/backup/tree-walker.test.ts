@@ -310,7 +310,9 @@ suite('encodeTree()', () => {
     const root = await folderWith(context, 'a', 'd/b')
     writeFileSync(join(root, 'large'), Buffer.alloc(9_000_000, 'x'))
     const pieces: Uint8Array[] = []
-    for await (const piece of encodeTree(root, { onWarning: assert.fail })) pieces.push(piece)
+    for await (const piece of encodeTree(root, { onWarning: assert.fail })) {
+      pieces.push(piece.slice())
+    }
     const { entries, contents } = decode(Buffer.concat(pieces))
     assert.deepEqual(entries, ['file a', 'directory d', 'file d/b', 'file large'])
     assert.equal(contents.get('large')?.length, 9_000_000)

@@ -1,10 +1,12 @@
 /** A folder as the byte stream of a pxar archive; walked in a thread of its own. */
 import { Worker } from 'node:worker_threads'
+import { PIECE_SIZE } from '../../archive/pxar/piece-writer.ts'
 import {
   type LinkState,
   newLinkState,
   releaseMessage,
   requestAbort,
+  SLOT_COUNT,
   unpackError,
 } from '../worker-link.ts'
 import type { CatalogSink } from './catalog-stream.ts'
@@ -36,8 +38,8 @@ export interface EncodeTreeOptions {
 }
 
 /**
- * The unified pxar archive of the tree at `root` in pieces of about 1 MiB, which belong to the
- * receiver; the same tree gives the same bytes as stock's client. Leaving the loop early or aborting
+ * The unified pxar archive of the tree at `root` in pieces of about 1 MiB, which are borrowed until
+ * the next one is asked for; the same tree gives the same bytes as stock's client. Leaving the loop early or aborting
  * `signal` ends the walk and leaves nothing behind. Errors: those of errors.ts beside this file.
  */
 export async function* encodeTree(
@@ -58,7 +60,7 @@ export async function* encodeTree(
         options.catalog?.endTree(message.tree)
         return
       }
-      if (message.kind === 'piece') yield message.bytes
+      if (message.kind === 'piece') yield worker.piece(message)
       else await handle(message, options)
     }
   } finally {
@@ -104,21 +106,25 @@ async function handle(message: OtherMessage, options: EncodeTreeOptions): Promis
 }
 
 interface Walk extends AsyncDisposable {
-  /** The next message, or null when the thread has ended without the last one. */
+  /** The next message, or null when the thread has ended without the last one. The one before is done with. */
   next(): Promise<WalkMessage | null>
+  /** The bytes of a message, until the next one. */
+  piece(message: { readonly slot: number; readonly size: number }): Uint8Array
   abort(): void
   readonly exitCode: number
 }
 
 function startWalk(options: WalkOptions): Walk {
   const state: LinkState = newLinkState()
-  const workerData: WalkWorkerData = { options, state }
+  const slots = new SharedArrayBuffer(SLOT_COUNT * PIECE_SIZE)
+  const workerData: WalkWorkerData = { options, state, slots }
   const url = new URL('./walk-worker.ts', import.meta.url)
   const resourceLimits = { stackSizeMb: WORKER_STACK_MIB, maxYoungGenerationSizeMb: 8 }
   const worker = new Worker(url, { workerData, resourceLimits })
   const messages: WalkMessage[] = []
   let failure: { readonly error: unknown } | null = null
   let exitCode: number | null = null
+  let isTaken = false
   let wake = () => {}
   worker.on('message', (message: WalkMessage) => {
     messages.push(message)
@@ -138,10 +144,12 @@ function startWalk(options: WalkOptions): Walk {
 
   return {
     async next() {
+      if (isTaken) releaseMessage(state)
+      isTaken = false
       for (;;) {
         const message = messages.shift()
         if (message !== undefined) {
-          releaseMessage(state)
+          isTaken = true
           return message
         }
         if (failure !== null) throw failure.error
@@ -151,6 +159,7 @@ function startWalk(options: WalkOptions): Walk {
         })
       }
     },
+    piece: ({ slot, size }) => new Uint8Array(slots, slot * PIECE_SIZE, size),
     abort: () => requestAbort(state),
     get exitCode() {
       return exitCode ?? 0

@@ -7,7 +7,7 @@ import { addManifestFile } from '../../formats/manifest.ts'
 import { type OpenCatalog, openCatalog } from './catalog-stream.ts'
 import { loadKnownDigests } from './previous.ts'
 import type { BackupRun, TreeOptions } from './run.ts'
-import { ownedChunks } from './source-chunk.ts'
+import { pooledChunks } from './source-chunk.ts'
 import { type Specification, serverName } from './specification.ts'
 import { statisticsLines } from './statistics.ts'
 import { encodeTree } from './tree-walker.ts'
@@ -66,7 +66,7 @@ export class TreeUploads implements AsyncDisposable {
       kind: 'dynamic',
       archiveName,
       size: null,
-      chunks: ownedChunks(chunks),
+      chunks: pooledChunks(chunks),
       known,
       crypt,
       signal,
@@ -106,7 +106,7 @@ export class TreeUploads implements AsyncDisposable {
       kind: 'dynamic',
       archiveName: CATALOG_NAME,
       size: null,
-      chunks: ownedChunks(chunks),
+      chunks: pooledChunks(chunks),
       known: new DigestSet(),
       crypt,
       signal,

@@ -57,7 +57,9 @@ export interface WalkOptions {
 
 /** Where the walk gives its results; `piece` may wait for the receiver. */
 export interface WalkSink {
-  /** The next part of the archive, which becomes the receiver's. */
+  /** Memory for the next part of the archive; absent: fresh memory. */
+  readonly allocatePiece?: () => Buffer
+  /** The next part of the archive, in the memory allocated last, which becomes the receiver's. */
   piece(piece: Buffer): void
   /** The next catalog table, which becomes the receiver's. */
   catalog(bytes: Uint8Array): void
@@ -107,7 +109,7 @@ class TreeWalker {
   constructor(options: WalkOptions, sink: WalkSink) {
     this.#options = options
     this.#sink = sink
-    this.#out = new PieceWriter((piece) => sink.piece(piece))
+    this.#out = new PieceWriter((piece) => sink.piece(piece), sink.allocatePiece)
     this.#encoder = new PxarEncoder({ archive: this.#out })
     this.#catalog = new CatalogTreeWriter((bytes) => sink.catalog(bytes))
     this.#patterns = [...options.excludes]

@@ -1,10 +1,12 @@
 /** The thread in which a tree is walked; see tree-walker.ts. */
 import { parentPort, workerData } from 'node:worker_threads'
 import type { CatalogTree } from '../../archive/catalog/tree-writer.ts'
+import { PIECE_SIZE } from '../../archive/pxar/piece-writer.ts'
 import {
   acquireMessage,
   checkLink,
   LinkAborted,
+  SLOT_COUNT,
   type LinkState,
   type PackedError,
   packError,
@@ -14,10 +16,12 @@ import { type WalkOptions, walkTree } from './walk-tree.ts'
 export interface WalkWorkerData {
   readonly options: WalkOptions
   readonly state: LinkState
+  /** SLOT_COUNT times PIECE_SIZE bytes, used in turn. */
+  readonly slots: SharedArrayBuffer
 }
 
 export type WalkMessage =
-  | { readonly kind: 'piece'; readonly bytes: Uint8Array<ArrayBuffer> }
+  | { readonly kind: 'piece'; readonly slot: number; readonly size: number }
   | { readonly kind: 'catalog'; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly kind: 'warning' | 'log'; readonly line: string }
   | { readonly kind: 'end'; readonly tree: CatalogTree }
@@ -27,12 +31,17 @@ export type WalkMessage =
 const CATALOG_BATCH_SIZE = 128 * 1024
 
 function main(): void {
-  const { options, state } = workerData as WalkWorkerData
+  const { options, state, slots } = workerData as WalkWorkerData
+  let slot = -1
   let tables: Uint8Array[] = []
   let tablesSize = 0
   try {
     const tree = walkTree(options, {
-      piece: (bytes) => post({ kind: 'piece', bytes: bytes as Uint8Array<ArrayBuffer> }),
+      allocatePiece() {
+        slot = (slot + 1) % SLOT_COUNT
+        return Buffer.from(slots, slot * PIECE_SIZE, PIECE_SIZE)
+      },
+      piece: (bytes) => post({ kind: 'piece', slot, size: bytes.length }),
       catalog(bytes) {
         tables.push(bytes)
         tablesSize += bytes.length
