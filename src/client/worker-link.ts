@@ -7,8 +7,6 @@ import { systemCode } from './system-text.ts'
 
 /** Messages on the way at a time, each of at most 1 MiB: enough to keep both threads busy. */
 const PENDING_MAX = 6
-/** One slot more than messages on the way: the one that is being filled is never one of theirs. */
-export const SLOT_COUNT = PENDING_MAX + 1
 const PENDING = 0
 const ABORTED = 1
 

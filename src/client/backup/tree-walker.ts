@@ -1,19 +1,17 @@
 /** A folder as the byte stream of a pxar archive; walked in a thread of its own. */
 import { Worker } from 'node:worker_threads'
-import { PIECE_SIZE } from '../../archive/pxar/piece-writer.ts'
 import {
   type LinkState,
   newLinkState,
   releaseMessage,
   requestAbort,
-  SLOT_COUNT,
   unpackError,
 } from '../worker-link.ts'
 import type { CatalogSink } from './catalog-stream.ts'
 import { errors } from './errors.ts'
 import { type ExcludePattern, lostAndFoundPattern, parseExcludeOption } from './exclude-patterns.ts'
 import type { WalkOptions } from './walk-tree.ts'
-import type { WalkMessage, WalkWorkerData } from './walk-worker.ts'
+import type { ReturnedPiece, WalkMessage, WalkWorkerData } from './walk-worker.ts'
 
 /** Entries on one path that stock's client allows by default. */
 export const ENTRIES_MAX_DEFAULT = 1_048_576
@@ -60,7 +58,7 @@ export async function* encodeTree(
         options.catalog?.endTree(message.tree)
         return
       }
-      if (message.kind === 'piece') yield worker.piece(message)
+      if (message.kind === 'piece') yield message.bytes
       else await handle(message, options)
     }
   } finally {
@@ -106,25 +104,22 @@ async function handle(message: OtherMessage, options: EncodeTreeOptions): Promis
 }
 
 interface Walk extends AsyncDisposable {
-  /** The next message, or null when the thread has ended without the last one. The one before is done with. */
+  /** The next message, or null when the thread has ended without the last one; the one before is taken back. */
   next(): Promise<WalkMessage | null>
-  /** The bytes of a message, until the next one. */
-  piece(message: { readonly slot: number; readonly size: number }): Uint8Array
   abort(): void
   readonly exitCode: number
 }
 
 function startWalk(options: WalkOptions): Walk {
   const state: LinkState = newLinkState()
-  const slots = new SharedArrayBuffer(SLOT_COUNT * PIECE_SIZE)
-  const workerData: WalkWorkerData = { options, state, slots }
+  const workerData: WalkWorkerData = { options, state }
   const url = new URL('./walk-worker.ts', import.meta.url)
   const resourceLimits = { stackSizeMb: WORKER_STACK_MIB, maxYoungGenerationSizeMb: 8 }
   const worker = new Worker(url, { workerData, resourceLimits })
   const messages: WalkMessage[] = []
   let failure: { readonly error: unknown } | null = null
   let exitCode: number | null = null
-  let isTaken = false
+  let taken: WalkMessage | null = null
   let wake = () => {}
   worker.on('message', (message: WalkMessage) => {
     messages.push(message)
@@ -142,14 +137,21 @@ function startWalk(options: WalkOptions): Walk {
     })
   })
 
+  function giveBack(message: WalkMessage): void {
+    releaseMessage(state)
+    if (message.kind !== 'piece') return
+    const memory = message.bytes.buffer
+    worker.postMessage({ memory } satisfies ReturnedPiece, [memory])
+  }
+
   return {
     async next() {
-      if (isTaken) releaseMessage(state)
-      isTaken = false
+      if (taken !== null) giveBack(taken)
+      taken = null
       for (;;) {
         const message = messages.shift()
         if (message !== undefined) {
-          isTaken = true
+          taken = message
           return message
         }
         if (failure !== null) throw failure.error
@@ -159,7 +161,6 @@ function startWalk(options: WalkOptions): Walk {
         })
       }
     },
-    piece: ({ slot, size }) => new Uint8Array(slots, slot * PIECE_SIZE, size),
     abort: () => requestAbort(state),
     get exitCode() {
       return exitCode ?? 0

@@ -8,26 +8,24 @@ export interface ExtractWorkerData {
   readonly plan: ExtractionPlan
   /** Failed entries are told and left; otherwise the first one ends it. */
   readonly collectErrors: boolean
-  /** Slots of `slotSize` bytes each, filled by the main thread. */
-  readonly slots: SharedArrayBuffer
-  readonly slotSize: number
 }
 
 /** To the worker. */
 export type ExtractRequest =
-  | { readonly kind: 'data'; readonly slot: number; readonly size: number }
+  | { readonly kind: 'data'; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly kind: 'end' }
   | { readonly kind: 'stop' }
 
 /** From the worker. */
 export type ExtractMessage =
-  | { readonly kind: 'free'; readonly slot: number }
+  /** The memory of data, to be filled again. */
+  | { readonly kind: 'free'; readonly memory: ArrayBuffer }
   | { readonly kind: 'warning'; readonly line: string }
   | { readonly kind: 'entry-error'; readonly error: PackedError }
   | { readonly kind: 'error'; readonly error: PackedError }
   | { readonly kind: 'done'; readonly statistics: ExtractStatistics }
 
-function main({ plan, collectErrors, slots, slotSize }: ExtractWorkerData): void {
+function main({ plan, collectErrors }: ExtractWorkerData): void {
   const tell = (error: Error) => post({ kind: 'entry-error', error: packError(error) })
   const onWarning = (line: string) => post({ kind: 'warning', line })
   let run: Extraction | null = null
@@ -36,8 +34,8 @@ function main({ plan, collectErrors, slots, slotSize }: ExtractWorkerData): void
       if (request.kind === 'stop') return close()
       run ??= startExtraction(plan, { onError: collectErrors ? tell : null, onWarning })
       if (request.kind === 'data') {
-        run.push(new Uint8Array(slots, request.slot * slotSize, request.size))
-        return post({ kind: 'free', slot: request.slot })
+        run.push(request.bytes)
+        return post({ kind: 'free', memory: request.bytes.buffer })
       }
       post({ kind: 'done', statistics: run.finish() })
       close()
@@ -55,7 +53,7 @@ function main({ plan, collectErrors, slots, slotSize }: ExtractWorkerData): void
 }
 
 function post(message: ExtractMessage): void {
-  parentPort?.postMessage(message, [])
+  parentPort?.postMessage(message, message.kind === 'free' ? [message.memory] : [])
 }
 
 main(workerData as ExtractWorkerData)

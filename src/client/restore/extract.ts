@@ -7,7 +7,10 @@ import type { ExtractMessage, ExtractRequest, ExtractWorkerData } from './extrac
 import type { ExtractionPlan } from './extraction.ts'
 import type { ExtractStatistics } from './tree-extractor.ts'
 
-/** Bytes on their way to the thread: one slot is filled while others are written. */
+/**
+ * Bytes on their way to the thread: one slot is filled while others are written. Their memory moves to and fro: shared
+ * memory is copied at half the speed.
+ */
 const SLOT_COUNT = 4
 const SLOT_SIZE = 1024 * 1024
 
@@ -75,10 +78,9 @@ export function planExtraction(target: string, options: ExtractOptions): Extract
 class ExtractThread implements AsyncDisposable {
   readonly #worker: Worker
   readonly #options: ExtractOptions
-  readonly #slots = new SharedArrayBuffer(SLOT_COUNT * SLOT_SIZE)
-  readonly #free = Array.from({ length: SLOT_COUNT }, (_, slot) => slot)
+  readonly #free = Array.from({ length: SLOT_COUNT }, () => new ArrayBuffer(SLOT_SIZE))
   readonly #exited: Promise<void>
-  #slot: number | null = null
+  #slot: ArrayBuffer | null = null
   #slotSize = 0
   #failure: { readonly error: unknown } | null = null
   #statistics: ExtractStatistics | null = null
@@ -88,8 +90,6 @@ class ExtractThread implements AsyncDisposable {
     const workerData: ExtractWorkerData = {
       plan: planExtraction(target, options),
       collectErrors: options.onError !== undefined,
-      slots: this.#slots,
-      slotSize: SLOT_SIZE,
     }
     this.#options = options
     this.#worker = new Worker(new URL('./extract-worker.ts', import.meta.url), { workerData })
@@ -113,7 +113,7 @@ class ExtractThread implements AsyncDisposable {
     for (let start = 0; start < piece.length; ) {
       const slot = this.#slot ?? (await this.#takeSlot())
       const part = piece.subarray(start, start + SLOT_SIZE - this.#slotSize)
-      new Uint8Array(this.#slots).set(part, slot * SLOT_SIZE + this.#slotSize)
+      new Uint8Array(slot).set(part, this.#slotSize)
       this.#slotSize += part.length
       start += part.length
       if (this.#slotSize === SLOT_SIZE) this.#sendSlot()
@@ -132,7 +132,7 @@ class ExtractThread implements AsyncDisposable {
     await this.#exited
   }
 
-  async #takeSlot(): Promise<number> {
+  async #takeSlot(): Promise<ArrayBuffer> {
     const slot = await this.#until(() => this.#free.pop() ?? null)
     this.#slot = slot
     this.#slotSize = 0
@@ -141,7 +141,7 @@ class ExtractThread implements AsyncDisposable {
 
   #sendSlot(): void {
     if (this.#slot === null) return
-    this.#post({ kind: 'data', slot: this.#slot, size: this.#slotSize })
+    this.#post({ kind: 'data', bytes: new Uint8Array(this.#slot, 0, this.#slotSize) })
     this.#slot = null
   }
 
@@ -160,7 +160,7 @@ class ExtractThread implements AsyncDisposable {
   #receive(message: ExtractMessage): void {
     switch (message.kind) {
       case 'free':
-        this.#free.push(message.slot)
+        this.#free.push(message.memory)
         break
       case 'warning':
         this.#options.onWarning?.(message.line)
@@ -187,6 +187,6 @@ class ExtractThread implements AsyncDisposable {
   }
 
   #post(request: ExtractRequest): void {
-    this.#worker.postMessage(request, [])
+    this.#worker.postMessage(request, request.kind === 'data' ? [request.bytes.buffer] : [])
   }
 }
