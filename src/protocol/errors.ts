@@ -29,6 +29,11 @@ export const errors = defineErrors({
     kind: 'Invalid',
     message: (_data: { readonly sizeMax: number }) => 'Request body too large',
   },
+  /** The client went away; nobody reads the answer. */
+  BODY_BROKEN: {
+    kind: 'Invalid',
+    message: (_data: Readonly<Record<string, never>>) => 'error reading a body from connection',
+  },
 })
 
 function formatProblems(problems: readonly ParameterProblem[]): string {

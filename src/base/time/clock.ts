@@ -14,7 +14,13 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   sleep: async (delayMs, signal) => {
-    await delay(delayMs, undefined, signal === undefined ? {} : { signal })
+    try {
+      await delay(delayMs, undefined, signal === undefined ? {} : { signal })
+    } catch (error) {
+      // Node has an error of its own for it, which nobody would know.
+      signal?.throwIfAborted()
+      throw error
+    }
   },
 }
 
