@@ -29,6 +29,8 @@ export interface ServeOptions {
   readonly onUpgraded: () => void
   /** Serves one request; must not reject. */
   readonly serve: (exchange: Exchange) => Promise<void>
+  /** How long the last bytes may take to leave; FAREWELL_TIMEOUT_MS by default. */
+  readonly farewellTimeoutMs?: number
 }
 
 /**
@@ -36,6 +38,8 @@ export interface ServeOptions {
  * spoken there is no limit, mounted archives are silent for hours (2.8).
  */
 const PREFACE_TIMEOUT_MS = 60_000
+/** Answers that are still on their way to a slow client when its connection ends may take this long. */
+const FAREWELL_TIMEOUT_MS = 5_000
 
 /** Serves the connection; resolves when it has ended and no call of it runs any more. Never rejects. */
 export async function serveConnection(options: ServeOptions): Promise<ConnectionEnd> {
@@ -50,6 +54,7 @@ export async function serveConnection(options: ServeOptions): Promise<Connection
   }
   options.onUpgraded()
   const watched = watchSession(session, socket)
+  boundFarewell(session, socket, options.farewellTimeoutMs ?? FAREWELL_TIMEOUT_MS)
   const running = new Set<Promise<void>>()
   const receiving = new Set<Exchange>()
   session.on('stream', (stream: ServerHttp2Stream, headers) => {
@@ -124,6 +129,19 @@ function watchSession(session: ServerHttp2Session, socket: Duplex) {
   })
   if (session.destroyed) resolve()
   return { seen, closed, onEnd: (ending: () => void) => endings.push(ending) }
+}
+
+/**
+ * Node waits for the last write of a destroyed session before it says so. A peer that vanished in
+ * that moment never lets it end, and its locks would be held for ever: the socket is cut then.
+ */
+function boundFarewell(session: ServerHttp2Session, socket: Duplex, timeoutMs: number): void {
+  const destroy = session.destroy.bind(session)
+  // Node destroys it by this method, too; no event tells of it.
+  session.destroy = (error, code) => {
+    destroy(error, code)
+    AbortSignal.timeout(timeoutMs).addEventListener('abort', () => socket.destroy())
+  }
 }
 
 function judge(seen: Seen & { readonly isCut: boolean }): ConnectionEnd {
