@@ -1,5 +1,5 @@
 /**
- * Fuzzes every decoder in turn and prints the inputs each got.
+ * Fuzzes every decoder and every call in turn and prints the inputs each got.
  *
  *   npm run fuzz -- [--seconds N] [--seed S] [TARGET ...]    N seconds in all, default 600
  */
@@ -8,6 +8,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { fuzz } from './fuzz.ts'
+import { FuzzedServer } from './session/fuzzed-server.ts'
+import { sessionTargets } from './session/targets.ts'
 import { fuzzTargets } from './targets.ts'
 
 const { values, positionals } = parseArgs({
@@ -19,9 +21,9 @@ const { values, positionals } = parseArgs({
 })
 const folder = await mkdtemp(join(tmpdir(), 'cairn-fuzz-'))
 try {
-  const targets = (await fuzzTargets(folder)).filter(
-    ({ name }) => positionals.length === 0 || positionals.includes(name),
-  )
+  await using server = await FuzzedServer.start(join(folder, 'server'))
+  const all = [...(await fuzzTargets(folder)), ...(await sessionTargets(server))]
+  const targets = all.filter(({ name }) => positionals.length === 0 || positionals.includes(name))
   const seconds = Number(values.seconds) / targets.length
   process.stdout.write(`seed ${values.seed}\n`)
   for (const target of targets) {

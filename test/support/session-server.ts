@@ -2,6 +2,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { nodeFileSystem } from '../../src/base/fs/node-file-system.ts'
+import type { Log } from '../../src/base/log.ts'
 import { silentProgress } from '../../src/base/progress.ts'
 import { type Clock, systemClock } from '../../src/base/time/clock.ts'
 import { updateAcl } from '../../src/config/acl.ts'
@@ -24,6 +25,8 @@ export interface SessionServerOptions {
   /** Properties of each datastore's section, such as `verify-new`. */
   readonly properties?: Readonly<Record<string, string>>
   readonly clock?: Clock
+  /** Hears of the server's own failures; silent by default. */
+  readonly log?: Log
 }
 
 export interface SessionServer {
@@ -68,7 +71,14 @@ export async function openSessionServer(options: SessionServerOptions): Promise<
   }
   const authorization = await grant(USER, '/', 'Admin')
   const clock = options.clock ?? impatientClock()
-  const server = await startServer({ paths, clock, host: '127.0.0.1', port: 0, keyBits: 2048 })
+  const server = await startServer({
+    paths,
+    clock,
+    host: '127.0.0.1',
+    port: 0,
+    keyBits: 2048,
+    ...(options.log === undefined ? {} : { log: options.log }),
+  })
   return describe(server, { files, paths, authorization, storePath, grant })
 }
 
