@@ -10,10 +10,13 @@ import {
 import { pick } from '../mutate.ts'
 import { type Call, jsonCall, type NextCall, plainCall } from './call.ts'
 
-export const FIXED_CHUNK_SIZE = 4 * 1024 * 1024
+const FIXED_CHUNK_SIZE = 4 * 1024 * 1024
 const ARCHIVES = { fixed: ['a.img.fidx', 'b.img.fidx'], dynamic: ['a.pxar.didx', 'b.pxar.didx'] }
 type Kind = 'fixed' | 'dynamic'
 const KINDS: readonly Kind[] = ['fixed', 'dynamic']
+
+/** The last of the chunks are as large as those of a fixed index. */
+const WHOLE_COUNT = 2
 
 /** Chunks that all sessions share: most uploads are duplicates, as in life. */
 export async function makeChunks(random: SeededRandom): Promise<TestChunk[]> {
@@ -74,13 +77,13 @@ export class BackupCalls {
   }
 
   #upload({ kind, wid }: OpenIndex, random: SeededRandom): Call {
-    const { digest, size, blob } = pick(this.#chunks, random)
+    const { digest, size, blob } = this.#chunkFor(kind, random)
     const parameters = { wid, digest, size, 'encoded-size': blob.length }
     return plainCall('POST', `/${kind}_chunk`, parameters, blob)
   }
 
   #append({ kind, wid, entries }: OpenIndex, random: SeededRandom): NextCall {
-    const added = Array.from({ length: random.below(4) }, () => pick(this.#chunks, random))
+    const added = Array.from({ length: random.below(4) }, () => this.#chunkFor(kind, random))
     let end = entries.reduce((sum, { size }) => sum + size, 0)
     const offsets = added.map(({ size }) => {
       end += size
@@ -90,6 +93,12 @@ export class BackupCalls {
     const value = { wid, 'digest-list': digests, 'offset-list': offsets }
     const done = (): void => void entries.push(...added)
     return { call: jsonCall('PUT', `/${kind}_index`, value), done }
+  }
+
+  /** A fixed index takes whole chunks, and one that is not. */
+  #chunkFor(kind: Kind, random: SeededRandom): TestChunk {
+    const isWhole = kind === 'fixed' && random.below(8) > 0
+    return pick(isWhole ? this.#chunks.slice(-WHOLE_COUNT) : this.#chunks, random)
   }
 
   #close(index: OpenIndex): NextCall {

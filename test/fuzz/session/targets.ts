@@ -2,7 +2,8 @@
 import { SeededRandom } from '../../../bench/support/random.ts'
 import type { FuzzTarget } from '../fuzz.ts'
 import type { FuzzedServer } from './fuzzed-server.ts'
-import { frameTarget, restTarget, upgradeTarget } from './raw-targets.ts'
+import { frameTarget } from './frame-target.ts'
+import { restTarget, upgradeTarget } from './request-targets.ts'
 import { backupTarget, readerTarget, Times } from './session-targets.ts'
 import { Witness } from './witness.ts'
 

@@ -1,0 +1,27 @@
+import { strict as assert } from 'node:assert'
+import { after, suite, test } from 'node:test'
+import { makeTemporaryFolder } from '../support/temporary-folder.ts'
+import { fuzz } from './fuzz.ts'
+import { FuzzedServer } from './session/fuzzed-server.ts'
+import { sessionTargets } from './session/targets.ts'
+
+/** With fuzz.test.ts a minute. */
+const SECONDS = 20
+
+suite('a server under wrong calls', async () => {
+  const server = await FuzzedServer.start(await makeTemporaryFolder())
+  after(async () => await server[Symbol.asyncDispose]())
+  const targets = await sessionTargets(server)
+  for (const target of targets) {
+    test(target.name, async (t) => {
+      const { inputs, accepted } = await fuzz(target, {
+        seconds: SECONDS / targets.length,
+        seed: 'ci',
+      })
+      t.diagnostic(`${inputs} inputs, ${accepted} accepted`)
+      process.stdout.write(`${target.name}: ${inputs} inputs, ${accepted} accepted\n`)
+      assert.ok(accepted > 0, 'some of it is right')
+      assert.ok(target.isLenient === true || accepted < inputs, 'some of it is refused')
+    })
+  }
+})
