@@ -27,38 +27,49 @@ export async function authTargets(folder: string): Promise<FuzzTarget[]> {
   const csrf = await issueCsrfToken(auth, USER)
   const none = { method: 'POST', cookies: [], authorization: null, csrfToken: null, peer: PEER }
   return [
-    authTarget('ticket', lines(cookie, `a=b; __Host-${cookie}; c=d`), USER, (text) =>
-      authenticate(auth, { ...none, cookies: [text], csrfToken: csrf }),
-    ),
-    authTarget('csrf token', lines(csrf), USER, (text) =>
-      authenticate(auth, { ...none, cookies: [cookie], csrfToken: text }),
-    ),
-    authTarget(
-      'api token',
-      lines(
-        `PBSAPIToken ${tokenid}:${secret.reveal()}`,
-        `PBSAPIToken=${encodeURI(tokenid)}:${secret.reveal()}`,
+    authTarget('ticket', {
+      samples: lines(cookie, `a=b; __Host-${cookie}; c=d`),
+      proof: ticket,
+      authId: USER,
+      identify: (text) => authenticate(auth, { ...none, cookies: [text], csrfToken: csrf }),
+    }),
+    authTarget('csrf token', {
+      samples: lines(csrf),
+      proof: csrf,
+      authId: USER,
+      identify: (text) => authenticate(auth, { ...none, cookies: [cookie], csrfToken: text }),
+    }),
+    authTarget('api token', {
+      samples: ['PBSAPIToken ', 'PBSAPIToken='].flatMap((scheme) =>
+        lines(`${scheme}${tokenid}:${secret.reveal()}`),
       ),
-      tokenid,
-      (text) => authenticate(auth, { ...none, authorization: text }),
-    ),
+      proof: `${tokenid}:${secret.reveal()}`,
+      authId: tokenid,
+      identify: (text) => authenticate(auth, { ...none, authorization: text }),
+    }),
   ]
 }
 
+interface Credentials {
+  readonly samples: readonly Uint8Array[]
+  /** What only the right caller has: without it nobody is let in. */
+  readonly proof: string
+  readonly authId: string
+  identify(text: string): Promise<{ readonly authId: string }>
+}
+
 /** Header texts as Node hands them over: one character a byte. */
-function authTarget(
-  name: string,
-  samples: readonly Uint8Array[],
-  authId: string,
-  identify: (text: string) => Promise<{ readonly authId: string }>,
-): FuzzTarget {
+function authTarget(name: string, credentials: Credentials): FuzzTarget {
+  const { samples, proof, authId } = credentials
   return {
     name,
     samples,
     async decode(bytes) {
+      const text = Buffer.from(bytes).toString('latin1')
       try {
-        const caller = await identify(Buffer.from(bytes).toString('latin1'))
+        const caller = await credentials.identify(text)
         expect(caller.authId === authId, `the caller ${authId}, not ${caller.authId}`)
+        expect(unescaped(text).includes(proof), 'the whole credentials')
       } catch (error) {
         // Any other answer would tell what was wrong, and at once.
         if (hasCode(error, 'AUTHENTICATION_FAILED')) throw error
@@ -66,6 +77,13 @@ function authTarget(
       }
     },
   }
+}
+
+/** Percent escapes to what they stand for, bytes that are none left alone. */
+function unescaped(text: string): string {
+  return text.replaceAll(/%([0-9a-f]{2})/gi, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  )
 }
 
 async function openTestAuth(folder: string): Promise<AuthContext> {
