@@ -36,6 +36,10 @@ let failedCount = 0
 
 for await (const event of run({ files, concurrency: CONCURRENCY, timeout: FILE_TIMEOUT_MS })) {
   if (event.type === 'test:summary' && event.data.file !== undefined) reportFile(event.data)
+  // What a test found worth telling: how much was compared, or tried. Node's own are not nested.
+  if (event.type === 'test:diagnostic' && event.data.nesting > 0) {
+    process.stdout.write(`  ${event.data.message}\n`)
+  }
   if (event.type !== 'test:pass' && event.type !== 'test:fail') continue
   const { data } = event
   if (data.details.type === 'suite') continue
