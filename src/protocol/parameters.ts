@@ -14,6 +14,12 @@ export type { ParameterSource } from './value-check.ts'
 /** Pairs of a form or query in the order sent; a `URLSearchParams` is one. */
 export type TextPairs = Iterable<readonly [string, string]>
 
+/**
+ * A body of half a MiB can be wrong in a quarter of a million ways, and all of them together are an
+ * answer, and a line of a task log, of 13 MB: the first hundred are told.
+ */
+const PROBLEM_COUNT_MAX = 100
+
 /** Gathers what both sources find. */
 interface Findings {
   readonly values: Record<string, unknown>
@@ -50,7 +56,10 @@ export function validate<Schema extends TObject>(
 
 function readPairs(schema: TObject, pairs: TextPairs): Findings {
   const found: Findings = { values: emptyRecord(), problems: [] }
-  for (const [name, text] of pairs) readPair(schema, found, name, text)
+  for (const [name, text] of pairs) {
+    if (found.problems.length >= PROBLEM_COUNT_MAX) break
+    readPair(schema, found, name, text)
+  }
   return found
 }
 
@@ -86,6 +95,7 @@ function readPair(schema: TObject, found: Findings, name: string, text: string):
 function readMembers(schema: TObject, members: Readonly<Record<string, unknown>>): Findings {
   const found: Findings = { values: emptyRecord(), problems: [] }
   for (const name of Object.keys(members).sort()) {
+    if (found.problems.length >= PROBLEM_COUNT_MAX) break
     const property = propertyOf(schema, name)
     if (property === null) {
       if (!isOpen(schema)) {

@@ -36,8 +36,7 @@ export function parseParameters<Schema extends TObject>(
 ): Static<Schema> {
   const mediaType = parts.contentType?.split(';', 1)[0]
   if (mediaType === undefined || mediaType === FORM) {
-    const form = pairsOf(decodeBody(parts.body))
-    return validate(schema, 'form', [...form, ...pairsOf(parts.query), ...pathPairs(parts)])
+    return validate(schema, 'form', allPairs(decodeBody(parts.body), parts))
   }
   if (mediaType !== JSON_TYPE) {
     throw errors.CONTENT_TYPE_UNSUPPORTED({ contentType: parts.contentType ?? '' })
@@ -53,15 +52,21 @@ export function parseQueryParameters<Schema extends TObject>(
   schema: Schema,
   parts: Pick<RequestParts, 'query' | 'path'>,
 ): Static<Schema> {
-  return validate(schema, 'form', [...pairsOf(parts.query), ...pathPairs(parts)])
+  return validate(schema, 'form', allPairs('', parts))
 }
 
-function pairsOf(text: string): [string, string][] {
-  return [...new URLSearchParams(text)].filter(([name]) => name !== CACHE_BUSTER)
-}
-
-function pathPairs({ path }: Pick<RequestParts, 'path'>): [string, string][] {
-  return Object.entries(path ?? {})
+/**
+ * One by one: who finds them too wrong need not look at the rest. Each is parsed by itself, because
+ * Node takes the square of the time for many without a value; the `&` keeps a question mark.
+ */
+function* allPairs(
+  body: string,
+  { query, path }: Pick<RequestParts, 'query' | 'path'>,
+): Generator<readonly [string, string]> {
+  for (const text of [...body.split('&'), ...query.split('&')]) {
+    for (const pair of new URLSearchParams(`&${text}`)) if (pair[0] !== CACHE_BUSTER) yield pair
+  }
+  yield* Object.entries(path ?? {})
 }
 
 function decodeBody(body: Uint8Array): string {
