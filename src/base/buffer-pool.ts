@@ -3,6 +3,9 @@
  * collection of garbage.
  */
 
+/** Gives a buffer of exactly this size, with any content. */
+export type Allocate = (size: number) => Uint8Array<ArrayBuffer>
+
 export interface PooledBuffer extends Disposable {
   /** Exactly as long as asked for; not zeroed. Must not be used after disposal. */
   readonly bytes: Uint8Array<ArrayBuffer>

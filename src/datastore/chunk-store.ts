@@ -1,5 +1,6 @@
 /** The chunks of a datastore as its operations see them: one rule for who may store, look and take away. */
 import type { ProcessLock } from '../base/fs/record-lock.ts'
+import type { Allocate } from '../base/buffer-pool.ts'
 import type { Digest } from '../formats/digest.ts'
 import type { ChunkBackend, ChunkLook, PutResult } from '../storage/chunk-backend.ts'
 import { osErrorText } from '../storage/os-error-text.ts'
@@ -44,10 +45,10 @@ export class ChunkStore {
     return result
   }
 
-  /** The stored blob, owned by the caller; throws CHUNK_FILE_UNREADABLE with stock's text. */
-  async read(digest: Digest): Promise<Uint8Array<ArrayBuffer>> {
+  /** The stored blob, owned by the caller; `allocate` may give the memory. Throws CHUNK_FILE_UNREADABLE with stock's text. */
+  async read(digest: Digest, allocate?: Allocate): Promise<Uint8Array<ArrayBuffer>> {
     try {
-      return await this.#backend.read(digest)
+      return await this.#backend.read(digest, allocate)
     } catch (error) {
       const path = this.#backend.pathOf(digest)
       throw errors.CHUNK_FILE_UNREADABLE({ path, reason: reasonOf(error) }, { cause: error })

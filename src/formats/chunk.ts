@@ -1,4 +1,5 @@
 /** Chunks: blobs stored under the digest of their plain data (formats.md 1.5 and 2). */
+import type { Allocate } from '../base/buffer-pool.ts'
 import type { CryptConfig } from '../crypto/crypt-config.ts'
 import {
   type BlobParts,
@@ -11,7 +12,6 @@ import {
 } from './data-blob.ts'
 import { type Digest, parseDigest, sha256 } from './digest.ts'
 import { errors } from './errors.ts'
-import type { Allocate } from './zstd.ts'
 
 export interface EncodedChunk {
   readonly digest: Digest

@@ -14,12 +14,13 @@
 import { crc32 } from 'node:zlib'
 
 import { readU32le, writeU32le } from '../base/bytes.ts'
+import type { Allocate } from '../base/buffer-pool.ts'
 import type { CryptConfig } from '../crypto/crypt-config.ts'
 import { IV_SIZE } from '../crypto/gcm.ts'
 import { crc32InPool } from './crc32.ts'
 import { errors } from './errors.ts'
 import { BLOB_KINDS, blobKindOf } from './magic.ts'
-import { type Allocate, compress, decompress, looksCompressible } from './zstd.ts'
+import { compress, decompress, looksCompressible } from './zstd.ts'
 
 export const BLOB_HEADER_SIZE = 12
 export const ENCRYPTED_BLOB_HEADER_SIZE = 44

@@ -2,6 +2,7 @@
 import { promisify } from 'node:util'
 import { constants, zstdCompress, zstdCompressSync, zstdDecompress } from 'node:zlib'
 
+import type { Allocate } from '../base/buffer-pool.ts'
 import { errors } from './errors.ts'
 import { hasNativeZstd, nativeCompress, nativeDecompress } from './native-zstd.ts'
 
@@ -30,9 +31,6 @@ interface DecompressResult {
   readonly buffer: Uint8Array
   readonly engine: { readonly bytesWritten: number }
 }
-
-/** Gives a buffer of exactly this size, with any content. */
-export type Allocate = (size: number) => Uint8Array<ArrayBuffer>
 
 /**
  * One frame of level 1 with content size, computed in libuv's pool, behind `headroom` bytes that are left to the

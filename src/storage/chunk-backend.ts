@@ -7,6 +7,7 @@
  * - two `put` of one digest at once leave one of the two contents; callers hold the gate anyway;
  * - a promise settles after the last system call it made, never before.
  */
+import type { Allocate } from '../base/buffer-pool.ts'
 import type { Digest } from '../formats/digest.ts'
 
 export interface PutResult {
@@ -29,8 +30,11 @@ export interface ChunkLook {
 }
 
 export interface ChunkBackend {
-  /** The whole stored blob, owned by the caller. Throws CHUNK_MISSING, or the system's error. */
-  read(digest: Digest): Promise<Uint8Array<ArrayBuffer>>
+  /**
+   * The whole stored blob, owned by the caller; `allocate` may give the memory. Throws CHUNK_MISSING, or the system's
+   * error.
+   */
+  read(digest: Digest, allocate?: Allocate): Promise<Uint8Array<ArrayBuffer>>
   /** Size in bytes; null if there is no chunk (an empty file is none). Other errors are thrown. */
   stat(digest: Digest): Promise<{ readonly size: number } | null>
   /**

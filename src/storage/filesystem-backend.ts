@@ -7,6 +7,7 @@
  * a power cut it can be, which is what `ChunkDoubt` is for.
  */
 import { dirname } from 'node:path'
+import type { Allocate } from '../base/buffer-pool.ts'
 import { temporaryPath } from '../base/fs/atomic-write.ts'
 import type { FileStat, FileSystem } from '../base/fs/file-system.ts'
 import { isSystemError, toError } from '../base/errors.ts'
@@ -57,10 +58,10 @@ export class FilesystemBackend implements ChunkBackend {
     return `${this.#options.folder}/${digest.slice(0, 4)}/${digest}`
   }
 
-  async read(digest: Digest): Promise<Uint8Array<ArrayBuffer>> {
+  async read(digest: Digest, allocate?: Allocate): Promise<Uint8Array<ArrayBuffer>> {
     const path = this.pathOf(digest)
     try {
-      const blob = await this.#fs.readFile(path, BLOB_SIZE_MAX)
+      const blob = await this.#fs.readFile(path, BLOB_SIZE_MAX, allocate)
       if (blob.length > 0) return blob
     } catch (error) {
       if (!isSystemError(error, 'ENOENT')) throw error

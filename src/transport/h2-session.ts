@@ -12,10 +12,12 @@ import { FRAME_SIZE_MAX } from './upgrade.ts'
 
 /** The stock client's time limit for the answer to the upgrade. */
 export const UPGRADE_TIMEOUT_MS = 120_000
-/** As the stock client: a download never waits for a window; the reader's own pace bounds memory
- * because a stream that is not read is not credited. */
+/** A download never waits for its window; the reader's own pace bounds memory because a stream that
+ * is not read is not credited. */
 const STREAM_WINDOW = 16 * 1024 * 1024
-const CONNECTION_WINDOW = 2 ** 31 - 2
+/** What a server encrypts in one go: more would come in bursts, and be held by it twice. 400 MB/s at
+ * a round trip of 20 ms. */
+const CONNECTION_WINDOW = 8 * 1024 * 1024
 /** Megabytes; the sender's own queue counts, so 8 queued chunks pass Node's default of 10. */
 const SESSION_MEMORY_MB = 1024
 /**

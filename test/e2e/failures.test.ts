@@ -50,7 +50,12 @@ suite('a backup whose client fails', () => {
     const { status, stderr } = await done
     assert.equal(status, 255)
     assert.match(stderr, /\nError: interrupted\n$/)
-    assert.equal(await rig.lastTaskStatus(), 'backup ended but finished state is not set.')
+    // The second where the signal came between the pieces of a frame.
+    const endings = [
+      'backup ended but finished state is not set.',
+      'connection error: bytes remaining on stream',
+    ]
+    assert.ok(endings.includes(await rig.lastTaskStatus()))
     await rig.checkClean()
   })
 

@@ -192,7 +192,7 @@ suite('stock datastore', () => {
     const recorded = new Map(CONTENTS.chunks.map((chunk) => [chunk.name, chunk.sha256]))
     for (const digest of index.digests()) {
       assert.ok(reader.isAllowed(digest))
-      const blob = await reader.readChunk(digest)
+      const { bytes: blob } = await reader.readChunk(digest)
       assert.equal(createHash('sha256').update(blob).digest('hex'), recorded.get(digest))
     }
     await assert.rejects(reader.openFile('x.txt'), { message: 'unknown archive type: "x.txt"' })

@@ -6,6 +6,7 @@
  * An implementation promises: errors are plain system errors with Node's `code` (`ENOENT`, …);
  * a promise settles when the system call has returned; nothing is durable before a sync.
  */
+import type { Allocate } from '../buffer-pool.ts'
 
 export type FileKind = 'file' | 'folder' | 'link' | 'other'
 
@@ -75,8 +76,8 @@ export interface FileSystemUsage {
 export interface FileSystem {
   /** `fileMode` (0o666 by default) is subject to the umask and used only when the file is made. */
   open(path: string, mode: OpenMode, fileMode?: number): Promise<FileHandle>
-  /** Whole content; throws EFBIG if it is larger than `sizeMax`. */
-  readFile(path: string, sizeMax?: number): Promise<Uint8Array<ArrayBuffer>>
+  /** Whole content; throws EFBIG if it is larger than `sizeMax`. With a bound, `allocate` may give the memory. */
+  readFile(path: string, sizeMax?: number, allocate?: Allocate): Promise<Uint8Array<ArrayBuffer>>
   stat(path: string): Promise<FileStat>
   /** As stat, of a link itself. */
   lstat(path: string): Promise<FileStat>

@@ -1,6 +1,7 @@
 /** FileSystem over Node's own calls; what Node lacks (`syncfs`, touching atime alone) is native. */
 import type { BigIntStats, Dirent } from 'node:fs'
 import * as nodeFs from 'node:fs/promises'
+import type { Allocate } from '../buffer-pool.ts'
 import type {
   DirEntry,
   FileHandle,
@@ -120,8 +121,8 @@ export const nodeFileSystem: FileSystem = {
   async open(path, mode, fileMode = FILE_MODE_DEFAULT) {
     return new NodeFileHandle(await nodeFs.open(path, FLAGS[mode], fileMode), path)
   },
-  async readFile(path, sizeMax) {
-    if (sizeMax !== undefined) return await readBounded(path, sizeMax)
+  async readFile(path, sizeMax, allocate) {
+    if (sizeMax !== undefined) return await readBounded(path, sizeMax, allocate)
     return toPlainBytes(await nodeFs.readFile(path))
   },
   stat: async (path) => toFileStat(await nodeFs.stat(path, { bigint: true })),
@@ -179,12 +180,16 @@ function kindOf(stats: BigIntStats | Dirent): FileKind {
   return stats.isSymbolicLink() ? 'link' : 'other'
 }
 
-async function readBounded(path: string, sizeMax: number): Promise<Uint8Array<ArrayBuffer>> {
+async function readBounded(
+  path: string,
+  sizeMax: number,
+  allocate: Allocate = (size) => new Uint8Array(size),
+): Promise<Uint8Array<ArrayBuffer>> {
   await using handle = await nodeFs.open(path, nodeFs.constants.O_RDONLY)
   const { size } = await handle.stat()
   if (size > sizeMax) throw systemError('EFBIG', 'read', path)
   // One byte more than allowed: a file that grows meanwhile is noticed.
-  const bytes = new Uint8Array(Math.min(size, sizeMax) + 1)
+  const bytes = allocate(Math.min(size, sizeMax) + 1)
   let done = 0
   for (;;) {
     const { bytesRead } = await handle.read(bytes, done, bytes.length - done, done)

@@ -55,6 +55,19 @@ suite('ReadAhead', () => {
     }
   })
 
+  test('gives back what nobody asked for: behind a jump, at the end, and nothing else', async () => {
+    const { index, positions } = makeIndex(40)
+    const unread: number[] = []
+    const load = (digest: Digest) => Promise.resolve(positions.get(digest) ?? -1)
+    const ahead = new ReadAhead(load, 3, (position) => unread.push(position))
+    ahead.follow(index, positions)
+    assert.equal(await ahead.read(index.digestAt(0)), 0)
+    assert.equal(await ahead.read(index.digestAt(30)), 30)
+    assert.equal(await ahead.read(index.digestAt(31)), 31)
+    await ahead.close()
+    assert.deepEqual(unread, [1, 2, 3, 32, 33, 34])
+  })
+
   test('a jump reads only what is asked for', async () => {
     const { index, positions } = makeIndex(100)
     const loads: number[] = []

@@ -13,26 +13,32 @@ export const READ_AHEAD_COUNT = 8
 export const READ_AHEAD_COUNT_MAX = 16
 const held = new Semaphore(READ_AHEAD_COUNT_MAX)
 
-interface Entry {
-  readonly chunk: Promise<Uint8Array>
+interface Entry<Chunk> {
+  readonly chunk: Promise<Chunk>
   readonly permit: Disposable
 }
 
-export class ReadAhead {
-  readonly #load: (digest: Digest) => Promise<Uint8Array>
+export class ReadAhead<Chunk> {
+  readonly #load: (digest: Digest) => Promise<Chunk>
+  readonly #onUnread: (chunk: Chunk) => void
   readonly #count: number
   /** In order of reading; the oldest is dropped first. */
-  readonly #entries = new Map<Digest, Entry>()
+  readonly #entries = new Map<Digest, Entry<Chunk>>()
   readonly #running = new Set<Promise<unknown>>()
   #index: ArchiveIndex | null = null
   #positions = new DigestMap()
   #lastPosition = -1
   #isClosed = false
 
-  /** `count`: how many chunks ahead; 0 reads what is asked for. */
-  constructor(load: (digest: Digest) => Promise<Uint8Array>, count = READ_AHEAD_COUNT) {
+  /** `count`: how many chunks ahead; 0 reads what is asked for. `onUnread` gets chunks that nobody asked for. */
+  constructor(
+    load: (digest: Digest) => Promise<Chunk>,
+    count = READ_AHEAD_COUNT,
+    onUnread: (chunk: Chunk) => void = () => {},
+  ) {
     this.#load = load
     this.#count = count
+    this.#onUnread = onUnread
   }
 
   /** Reads along this index from now on; `positions` maps each of its digests to its first position. */
@@ -43,10 +49,10 @@ export class ReadAhead {
   }
 
   /** The chunk, from what was read ahead or from the disk; then begins with the ones that follow. */
-  async read(digest: Digest): Promise<Uint8Array> {
+  async read(digest: Digest): Promise<Chunk> {
     const entry = this.#entries.get(digest)
     const chunk = entry?.chunk ?? this.#track(this.#load(digest))
-    if (entry !== undefined) this.#drop(digest)
+    if (entry !== undefined) this.#remove(digest)
     this.#advance(digest)
     return await chunk
   }
@@ -90,11 +96,16 @@ export class ReadAhead {
   }
 
   #drop(digest: Digest): void {
+    void this.#entries.get(digest)?.chunk.then(this.#onUnread, () => {})
+    this.#remove(digest)
+  }
+
+  #remove(digest: Digest): void {
     this.#entries.get(digest)?.permit[Symbol.dispose]()
     this.#entries.delete(digest)
   }
 
-  #track(chunk: Promise<Uint8Array>): Promise<Uint8Array> {
+  #track(chunk: Promise<Chunk>): Promise<Chunk> {
     // `forget` also takes the error: read ahead it may be that nobody asks for the chunk.
     this.#running.add(chunk)
     const forget = (): void => void this.#running.delete(chunk)

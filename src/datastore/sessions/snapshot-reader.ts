@@ -1,4 +1,5 @@
 /** One reader session: which chunks it may read, and reading them ahead along the index (backup-protocol.md 5). */
+import { BufferPool, type PooledBuffer } from '../../base/buffer-pool.ts'
 import { parseArchiveName } from '../../formats/archive-name.ts'
 import type { Digest } from '../../formats/digest.ts'
 import { DigestMap, DigestSet } from '../../formats/digest-map.ts'
@@ -13,6 +14,9 @@ import { openSnapshotFile, readIndexFile, type SnapshotFile } from '../snapshot-
 import { breathe, STEPS_PER_BREATH } from './breathe.ts'
 import { ReadAhead } from './read-ahead.ts'
 
+/** Most chunks fit: stored ones are seldom longer than 4 MiB. 64 MiB stay when the server is idle. */
+const buffers = new BufferPool({ size: (4 << 20) + 64, sizeMin: 256 << 10, countMax: 16 })
+
 export class SnapshotReader implements AsyncDisposable {
   readonly store: Datastore
   readonly ns: NamespacePath
@@ -21,7 +25,7 @@ export class SnapshotReader implements AsyncDisposable {
   readonly path: string
   readonly #lock: FileLock
   readonly #allowed = new DigestSet()
-  readonly #ahead: ReadAhead
+  readonly #ahead: ReadAhead<PooledBuffer>
 
   /** Only `beginRead` makes one. */
   constructor(
@@ -38,7 +42,11 @@ export class SnapshotReader implements AsyncDisposable {
     this.ref = parts.ref
     this.path = snapshotPath(store.path, parts.ns, parts.ref)
     this.#lock = parts.lock
-    this.#ahead = new ReadAhead((digest) => store.chunks.read(digest), parts.readAheadCount)
+    this.#ahead = new ReadAhead(
+      (digest) => this.#load(digest),
+      parts.readAheadCount,
+      (chunk) => chunk[Symbol.dispose](),
+    )
   }
 
   /**
@@ -58,8 +66,11 @@ export class SnapshotReader implements AsyncDisposable {
     return this.#allowed.has(digest)
   }
 
-  /** The stored chunk; the caller has asked `isAllowed`. Throws CHUNK_FILE_UNREADABLE with stock's text. */
-  async readChunk(digest: Digest): Promise<Uint8Array> {
+  /**
+   * The stored chunk, to be disposed of when nobody reads it any more; the caller has asked `isAllowed`. Throws
+   * CHUNK_FILE_UNREADABLE with stock's text.
+   */
+  async readChunk(digest: Digest): Promise<PooledBuffer> {
     return await this.#ahead.read(digest)
   }
 
@@ -75,6 +86,13 @@ export class SnapshotReader implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
+  }
+
+  async #load(digest: Digest): Promise<PooledBuffer> {
+    const taken = new DisposableStack()
+    const allocate = (size: number) => taken.use(buffers.take(size)).bytes
+    const bytes = await this.store.chunks.read(digest, allocate)
+    return { bytes, [Symbol.dispose]: () => taken.dispose() }
   }
 
   async #allowIndex(name: string): Promise<void> {

@@ -68,7 +68,8 @@ async function downloadChunk(
   const room = await session.share.acquire(CHUNK_ESTIMATE, exchange.signal)
   try {
     if (session.isDebug) session.log(`download chunk ${JSON.stringify(reader.chunkPath(digest))}`)
-    return { kind: 'bytes', bytes: await reader.readChunk(digest), sent: room }
+    const chunk = await reader.readChunk(digest)
+    return { kind: 'bytes', bytes: chunk.bytes, memory: chunk, sent: room }
   } catch (error) {
     room[Symbol.dispose]()
     throw error

@@ -14,8 +14,16 @@ import { splitUrl } from '../request-path.ts'
 export type SessionReply =
   /** `{"data": value}`. */
   | { readonly kind: 'data'; readonly value: unknown }
-  /** Raw bytes; they must not change until `sent`. */
-  | { readonly kind: 'bytes'; readonly bytes: Uint8Array; readonly sent?: Disposable }
+  /**
+   * Raw bytes. `sent` is disposed of when they are out or the stream is gone; `memory` only when they have left the
+   * process: of a stream that is closed, in order or not, frames may still be waiting that point into it.
+   */
+  | {
+      readonly kind: 'bytes'
+      readonly bytes: Uint8Array
+      readonly memory?: Disposable
+      readonly sent?: Disposable
+    }
   /** A file of unknown length on the wire. */
   | { readonly kind: 'stream'; readonly pieces: AsyncIterable<Uint8Array> }
 
@@ -84,7 +92,9 @@ export class Exchange {
         return this.#sendBytes(200, JSON_CONTENT_TYPE, jsonBytes({ data: reply.value }))
       case 'bytes':
         try {
-          this.#sendBytes(200, OCTETS, reply.bytes)
+          this.#sendBytes(200, OCTETS, reply.bytes, (error) => {
+            if (!error) reply.memory?.[Symbol.dispose]()
+          })
           await this.#finished()
         } finally {
           reply.sent?.[Symbol.dispose]()
@@ -150,7 +160,12 @@ export class Exchange {
     this.#isBodyRead = true
   }
 
-  #sendBytes(status: number, type: string | null, bytes: Uint8Array): void {
+  #sendBytes(
+    status: number,
+    type: string | null,
+    bytes: Uint8Array,
+    onWritten?: (error: Error | null | undefined) => void,
+  ): void {
     const stream = this.#stream
     if (stream.destroyed || stream.closed) return
     stream.respond({
@@ -158,7 +173,13 @@ export class Exchange {
       ...(type === null ? {} : { 'content-type': type }),
       'content-length': bytes.length,
     })
-    stream.end(bytes)
+    if (onWritten === undefined) {
+      stream.end(bytes)
+      return
+    }
+    // Not the callback of `end`: it is not called once the stream was closed in order.
+    stream.write(bytes, onWritten)
+    stream.end()
   }
 
   async #sendStream(pieces: AsyncIterable<Uint8Array>): Promise<void> {
