@@ -72,6 +72,20 @@ export class FakeClock implements Clock {
     await settle()
   }
 
+  /** Moves on by `stepMs` whenever somebody sleeps, until `work` is settled: however long its real I/O takes. */
+  async advanceUntil<Result>(work: Promise<Result>, stepMs: number): Promise<Result> {
+    const state = { isOver: false }
+    const end = (): void => {
+      state.isOver = true
+    }
+    const over = work.then(end, end)
+    while (!state.isOver) {
+      await Promise.race([this.untilSleeping(), over])
+      await this.advance(stepMs)
+    }
+    return await work
+  }
+
   /** Sets the wall time alone, as a person or NTP does; sleeps do not notice. */
   setNow(nowMs: number): void {
     this.#now = nowMs
