@@ -1,4 +1,4 @@
-/** The property `tuning` of a datastore (rest-api.md 4.9); the keys `known-chunk-*` are our own. */
+/** The property `tuning` of a datastore (rest-api.md 4.9); the keys `known-chunk-*`, `gc-grace`, `gc-memory` are our own. */
 import { errors } from './errors.ts'
 import { parsePropertyString } from './property-string.ts'
 
@@ -14,13 +14,49 @@ export interface Tuning {
   readonly knownChunkCheck: (typeof KNOWN_CHUNK_CHECKS)[number]
   /** How long `GET /previous` waits for the look (`known-chunk-wait`, seconds in the file). */
   readonly knownChunkWaitMs: number
+  /** How old an unreferenced chunk must be to be removed: `gc-grace` (seconds), else `gc-atime-cutoff` (minutes). */
+  readonly gcGraceMs: number
+  /** Bytes that the marks of a collection may take (`gc-memory`). */
+  readonly gcMemoryMax: number
 }
+
+/** Stock's range and default of `gc-atime-cutoff`, minutes. */
+const CUTOFF_MIN = 1
+const CUTOFF_MAX = 2880
+const CUTOFF_DEFAULT = 1445
+const GC_MEMORY_DEFAULT = 1 << 30
+/** Less would not hold the tables of one of the many passes that it takes then. */
+const GC_MEMORY_MIN = 1 << 20
 
 /** Values of the keys that are checked: a word that nobody knows must not pass for the default. */
 const CHOICES: Readonly<Record<string, readonly string[]>> = {
   'sync-level': SYNC_LEVELS,
   'chunk-order': CHUNK_ORDERS,
   'known-chunk-check': KNOWN_CHUNK_CHECKS,
+}
+
+interface NumberRange {
+  readonly min: number
+  readonly max: number
+  readonly isWhole: boolean
+  readonly expected: string
+}
+
+const NUMBERS: Readonly<Record<string, NumberRange>> = {
+  'known-chunk-wait': { min: 0, max: Number.MAX_VALUE, isWhole: false, expected: 'seconds' },
+  'gc-grace': { min: 0, max: Number.MAX_SAFE_INTEGER, isWhole: true, expected: 'seconds' },
+  'gc-atime-cutoff': {
+    min: CUTOFF_MIN,
+    max: CUTOFF_MAX,
+    isWhole: true,
+    expected: `minutes from ${CUTOFF_MIN} to ${CUTOFF_MAX}`,
+  },
+  'gc-memory': {
+    min: GC_MEMORY_MIN,
+    max: Number.MAX_SAFE_INTEGER,
+    isWhole: true,
+    expected: `bytes, at least ${GC_MEMORY_MIN}`,
+  },
 }
 
 /** What is stored, with defaults for what is not or (in a file written by hand) not understood. */
@@ -31,7 +67,24 @@ export function tuningOf(properties: ReadonlyMap<string, string> | null): Tuning
     chunkOrder: oneOf(CHUNK_ORDERS, properties?.get('chunk-order'), 'inode'),
     knownChunkCheck: oneOf(KNOWN_CHUNK_CHECKS, properties?.get('known-chunk-check'), 'full'),
     knownChunkWaitMs: waitSeconds >= 0 ? waitSeconds * 1000 : KNOWN_CHUNK_WAIT_DEFAULT_MS,
+    gcGraceMs: graceMs(properties),
+    gcMemoryMax:
+      numberWithin(properties?.get('gc-memory'), NUMBERS['gc-memory']) ?? GC_MEMORY_DEFAULT,
   }
+}
+
+function graceMs(properties: ReadonlyMap<string, string> | null): number {
+  const grace = numberWithin(properties?.get('gc-grace'), NUMBERS['gc-grace'])
+  if (grace !== null) return grace * 1000
+  const cutoff = numberWithin(properties?.get('gc-atime-cutoff'), NUMBERS['gc-atime-cutoff'])
+  return (cutoff ?? CUTOFF_DEFAULT) * 60_000
+}
+
+function numberWithin(text: string | undefined, range: NumberRange | undefined): number | null {
+  if (text === undefined || range === undefined || !/^\d+(?:\.\d+)?$/.test(text)) return null
+  const value = Number(text)
+  if (range.isWhole && !Number.isSafeInteger(value)) return null
+  return value >= range.min && value <= range.max ? value : null
 }
 
 /** Checks new text for the property. Errors: TUNING_INVALID, those of `parsePropertyString`. */
@@ -39,10 +92,12 @@ export function checkTuning(text: string | undefined): void {
   if (text === undefined) return
   for (const [key, value] of parsePropertyString(text)) {
     const choices = CHOICES[key]
-    const isWait = key === 'known-chunk-wait'
-    const isWrong = isWait ? !(Number(value) >= 0) : choices?.includes(value) === false
+    const range = NUMBERS[key]
+    const isWrong =
+      range === undefined ? choices?.includes(value) === false : numberWithin(value, range) === null
     if (isWrong) {
-      throw errors.TUNING_INVALID({ key, value, expected: choices?.join(', ') ?? 'seconds' })
+      const expected = choices?.join(', ') ?? range?.expected ?? ''
+      throw errors.TUNING_INVALID({ key, value, expected })
     }
   }
 }

@@ -101,6 +101,11 @@ export const errors = defineErrors({
   // Snapshots (6, 9.1)
   SNAPSHOT_MISSING: { kind: 'Invalid', message: ({ text }: Text) => text },
   SNAPSHOT_PROTECTED: { kind: 'Conflict', message: ({ text }: Text) => text },
+  SNAPSHOT_CHANGED: {
+    kind: 'Conflict',
+    message: ({ path }: LockPath) =>
+      `Cannot remove snapshot ${quote(path)}: it was finished after the decision`,
+  },
   BLOB_LOAD_FAILED: {
     kind: 'Corrupt',
     message: ({ path, reason }: LockPath & Reason) =>
@@ -146,6 +151,25 @@ export const errors = defineErrors({
   KNOWN_CHUNK_MISSING: {
     kind: 'Conflict',
     message: ({ text }: Text & { readonly digest: string }) => text,
+  },
+  // Collection (12.1, 12.2, 12.4; races.md 9.5)
+  COLLECTION_RUNNING: {
+    kind: 'Conflict',
+    message: () => 'Start GC failed - (already running/locked)',
+  },
+  /** Nothing was removed; `reason` says what did not add up. */
+  COLLECTION_UNSAFE: {
+    kind: 'Conflict',
+    message: ({ reason }: Reason) => `Aborting GC for safety reasons: ${reason}`,
+  },
+  COLLECTION_MARK_FAILED: {
+    kind: 'Corrupt',
+    message: ({ reason }: Reason) => `marking used chunks failed: ${reason}`,
+  },
+  COLLECTION_SWEEP_FAILED: {
+    kind: 'Io',
+    message: ({ path, reason }: LockPath & Reason) =>
+      `unlinking chunk ${quote(path)} failed - ${reason}`,
   },
   SYNC_FAILED: {
     kind: 'Io',

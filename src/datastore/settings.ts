@@ -13,11 +13,20 @@ export interface DatastoreSettings {
   readonly knownChunkCheck: KnownChunkCheck
   /** How long `GET /previous` waits for the look at its chunks. */
   readonly knownChunkWaitMs: number
+  /** How old an unreferenced chunk must be to be removed. */
+  readonly gcGraceMs: number
+  /** Bytes that the marks of a collection may take; more passes are made if they would take more. */
+  readonly gcMemoryMax: number
   readonly maintenance: { readonly type: MaintenanceType; readonly message: string } | null
 }
 
 /** A client waits for this answer; stock clients give up on nothing, people do. */
 export const KNOWN_CHUNK_WAIT_MS = 5_000
+
+/** Stock's default: a day, and five minutes for clocks that differ. */
+export const GC_GRACE_MS = 86_700_000
+/** About 60 million chunks. */
+export const GC_MEMORY_MAX = 1 << 30
 
 /** The settings of a datastore whose configuration says only where it is. */
 export function defaultSettings(path: string): DatastoreSettings {
@@ -27,6 +36,8 @@ export function defaultSettings(path: string): DatastoreSettings {
     verifyNew: false,
     knownChunkCheck: 'full',
     knownChunkWaitMs: KNOWN_CHUNK_WAIT_MS,
+    gcGraceMs: GC_GRACE_MS,
+    gcMemoryMax: GC_MEMORY_MAX,
     maintenance: null,
   })
 }

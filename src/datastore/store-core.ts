@@ -8,6 +8,7 @@ import type { FileHandle, FileSystem } from '../base/fs/file-system.ts'
 import { ProcessLock } from '../base/fs/record-lock.ts'
 import type { Log } from '../base/log.ts'
 import type { Clock } from '../base/time/clock.ts'
+import { CollectionState } from './collection/state.ts'
 import { Doubt, doubtAfter, joinWindows } from './doubt.ts'
 import { Journal } from './journal.ts'
 import { CHUNKS_FOLDER, PROCESS_LOCK_FILE } from './layout.ts'
@@ -38,6 +39,7 @@ export class StoreCore {
   readonly sync: StoreSync
   readonly doubt: Doubt
   readonly journal: Journal
+  readonly collection: CollectionState
 
   readonly #fs: FileSystem
   readonly #options: StoreCoreOptions
@@ -70,6 +72,7 @@ export class StoreCore {
     this.processLock = opened.processLock
     this.doubt = new Doubt(joinWindows(state?.doubt ?? null, fresh), state?.rewrites)
     this.journal = new Journal(fs, `${options.stateFolder}/sessions`)
+    this.collection = new CollectionState(fs, `${options.stateFolder}/collection`)
     this.sync = new StoreSync(fs, {
       clock: options.clock,
       path: options.path,
@@ -179,6 +182,7 @@ export class StoreCore {
         await this.#saveState()
       }
     } finally {
+      await this.collection.close()
       await this.#useMark?.close()
       await this.sync.close()
       await this.processLock.close()

@@ -15,6 +15,8 @@ const TUNING_KEYS = [
   'gc-atime-cutoff',
   'gc-atime-safety-check',
   'gc-cache-capacity',
+  'gc-grace',
+  'gc-memory',
   'sync-level',
   'known-chunk-check',
   'known-chunk-wait',
