@@ -1,9 +1,10 @@
 /**
  * Removal of a snapshot (datastore-semantics.md 5.4, 9.1, 22).
  *
- * Order: snapshot lock, manifest lock, protection looked at under them; the folder is renamed to a hidden name, which
- * ends the snapshot for every observer at once, and that is made durable; then its files go; then the lock files,
- * while still held. A crash in between leaves a hidden folder that the next start removes; it is never renamed back.
+ * Order: snapshot lock, manifest lock, protection looked at under them; a durable note for the collection; the folder
+ * is renamed to a hidden name, which ends the snapshot for every observer at once, and that is made durable; then its
+ * files go; then the lock files, while still held. A crash in between leaves a hidden folder that the next start
+ * removes; it is never renamed back.
  */
 import { randomBytes } from 'node:crypto'
 import { hasCode, isSystemError } from '../base/errors.ts'
@@ -16,7 +17,7 @@ import { removeEmptyGroup } from './empty-group.ts'
 import { groupPath, PROTECTED_FILE, removedName, snapshotPath } from './layout.ts'
 import type { FileLock } from './locks.ts'
 
-export type RemoveOutcome = 'removed' | 'protected' | 'missing'
+export type RemoveOutcome = 'removed' | 'protected' | 'missing' | 'spared'
 
 export interface RemoveOptions {
   /** Put in front of the text of LOCKED. */
@@ -25,6 +26,8 @@ export interface RemoveOptions {
   readonly removesGroup?: boolean
   /** Look at the protection flag before the lock as well, so that a protected one in use is no error. */
   readonly skipsProtected?: boolean
+  /** Asked under the locks, right before the snapshot is hidden; false spares it. */
+  readonly confirm?: () => Promise<boolean>
 }
 
 /** Removes one snapshot unless it is protected. Throws LOCKED with stock's text if it is in use. */
@@ -40,13 +43,14 @@ export async function removeSnapshot(
   const prefix = options.textPrefix ?? ''
   const snapshotLock = await orLocked(store.locks.lockSnapshot(ns, ref, 'exclusive'), prefix, path)
   let manifestLock: FileLock | null = null
-  let outcome: RemoveOutcome = 'missing'
+  let outcome: RemoveOutcome = 'spared'
   try {
     manifestLock = await orLocked(store.locks.lockManifest(ns, ref), prefix, path)
     if (await store.files.exists(flag)) outcome = 'protected'
+    else if (options.confirm !== undefined && !(await options.confirm())) outcome = 'spared'
     else outcome = (await removeFolder(store, ns, ref)) ? 'removed' : 'missing'
   } finally {
-    const isGone = outcome !== 'protected'
+    const isGone = outcome === 'removed' || outcome === 'missing'
     for (const lock of [manifestLock, snapshotLock]) {
       await (isGone ? lock?.unlinkAndRelease() : lock?.release())
     }
@@ -62,6 +66,9 @@ export async function removeFolder(
   ref: SnapshotRef,
 ): Promise<boolean> {
   const folder = groupPath(store.path, ns, ref)
+  if (!(await store.files.exists(snapshotPath(store.path, ns, ref)))) return false
+  // A collection tells by this what was removed from what vanished (races.md R-69).
+  await store.core.collection.noteRemoval({ kind: 'snapshot', ns, ref })
   const hidden = `${folder}/${removedName(ref, randomBytes(4).toString('hex'))}`
   try {
     await store.fs.rename(snapshotPath(store.path, ns, ref), hidden)
