@@ -1,11 +1,13 @@
 /** The open datastores of this process by name, opened when first asked for (datastore-semantics.md 13). */
 import { Mutex } from '../base/async/mutex.ts'
-import { isSystemError } from '../base/errors.ts'
+import { releaseOnce } from '../base/async/wait-list.ts'
+import { isSystemError, toError } from '../base/errors.ts'
 import type { FileSystem } from '../base/fs/file-system.ts'
 import { nodeFileSystem } from '../base/fs/node-file-system.ts'
 import type { Log } from '../base/log.ts'
 import type { Clock } from '../base/time/clock.ts'
 import { type ChunkLooker, doorLooker, workerLooker } from '../storage/chunk-looker.ts'
+import type { ActiveOperations, OperationKind } from './active-operations.ts'
 import {
   type Datastore,
   openDatastore,
@@ -15,11 +17,16 @@ import {
 import { errors } from './errors.ts'
 import { PROCESS_LOCK_FILE } from './layout.ts'
 import { findUnfinished, recoverJournalled } from './recovery.ts'
-import type { DatastoreSettings, MaintenanceType } from './settings.ts'
+import { checkMaintenance, isOutOfUse, type Operation } from './maintenance.ts'
+import type { DatastoreSettings } from './settings.ts'
 import type { StoreCore } from './store-core.ts'
 
-/** What a caller is about to do: only looked up, read, or changed. */
-export type Operation = 'lookup' | 'read' | 'write'
+export type { Operation } from './maintenance.ts'
+
+/** A datastore that is counted as used until this is disposed. */
+export interface DatastoreUse extends Disposable {
+  readonly store: Datastore
+}
 
 export interface RegistryOptions {
   readonly fs: FileSystem
@@ -33,6 +40,8 @@ export interface RegistryOptions {
   }
   /** The settings of a datastore as they are now; null if there is none of this name. */
   settingsOf(name: string): Promise<DatastoreSettings | null>
+  /** Where `use` counts; without it nothing is counted. */
+  readonly operations?: ActiveOperations
   /** Pretends that a look at a chunk takes this long, for measurements. */
   readonly lookDelayMs?: number
 }
@@ -42,6 +51,7 @@ export class DatastoreRegistry {
   readonly #looker: ChunkLooker
   readonly #open = new Map<string, Datastore>()
   readonly #recovered = new WeakSet<StoreCore>()
+  readonly #lettingGo = new Set<Promise<void>>()
   /** One opening at a time: two of one store must find each other. */
   readonly #mutex = new Mutex()
 
@@ -67,6 +77,38 @@ export class DatastoreRegistry {
   }
 
   /**
+   * The datastore, counted as used until the result is disposed, also by other processes. Counted first and looked up
+   * again then, so that whoever takes it out of use sees the use, or the use sees the mode. Errors: those of `lookup`
+   * and of ActiveOperations.published.
+   */
+  async use(name: string, kind: OperationKind): Promise<DatastoreUse> {
+    // Names that nobody has leave no file.
+    const known = await this.lookup(name, kind)
+    const { operations } = this.#options
+    if (operations === undefined) return { store: known, [Symbol.dispose]() {} }
+    const counted = operations.begin(name, kind)
+    const end = releaseOnce(() => {
+      counted[Symbol.dispose]()
+      this.#letGoLater(name)
+    })
+    try {
+      await operations.published(name)
+      return { store: await this.lookup(name, kind), ...end }
+    } catch (error) {
+      end[Symbol.dispose]()
+      throw error
+    }
+  }
+
+  /**
+   * Closes what the maintenance mode takes out of use and nobody works on, so that its file system can be unmounted;
+   * to be called when modes may have changed.
+   */
+  async letGoUnused(): Promise<void> {
+    for (const name of this.#open.keys()) await this.#letGoIfOutOfUse(name)
+  }
+
+  /**
    * To be called once at start: opens each datastore, removes what our own sessions left unfinished, and reports
    * every other snapshot without a manifest, which is never removed by itself. One store's error is a line, too.
    */
@@ -86,6 +128,7 @@ export class DatastoreRegistry {
   /** Syncs, stamps and closes all; sessions must have ended. The first error is thrown after all were tried. */
   async close(): Promise<void> {
     const failures: unknown[] = []
+    await Promise.allSettled(this.#lettingGo)
     for (const [name, store] of this.#open) {
       this.#open.delete(name)
       await store.core.close().catch((error: unknown) => failures.push(error))
@@ -141,9 +184,32 @@ export class DatastoreRegistry {
   /** Closes a datastore unless sessions use it or are about to: its file system can be unmounted then. */
   async #letGo(name: string): Promise<void> {
     const known = this.#open.get(name)
-    if (known === undefined || known.core.isInUse) return
+    if (known === undefined || known.core.isInUse || this.#isUsed(name)) return
     this.#open.delete(name)
     await known.core.close()
+  }
+
+  #isUsed(name: string): boolean {
+    const { read = 0, write = 0 } = this.#options.operations?.countsOf(name) ?? {}
+    return read + write > 0
+  }
+
+  async #letGoIfOutOfUse(name: string): Promise<void> {
+    if (!this.#open.has(name) || this.#isUsed(name)) return
+    const settings = await this.#options.settingsOf(name)
+    if (settings === null || isOutOfUse(settings)) await this.#letGo(name)
+  }
+
+  /** The last operation on a datastore that was taken out of use meanwhile closes it. */
+  #letGoLater(name: string): void {
+    if (this.#isUsed(name)) return
+    const run = this.#letGoIfOutOfUse(name)
+      .catch((thrown: unknown) => {
+        const error = toError(thrown).message
+        this.#options.log.warn('cannot close a datastore', { store: name, error })
+      })
+      .finally(() => this.#lettingGo.delete(run))
+    this.#lettingGo.add(run)
   }
 
   #openOptions(name: string, settings: DatastoreSettings): OpenDatastoreOptions {
@@ -151,42 +217,6 @@ export class DatastoreRegistry {
     const stateFolder = `${paths.state}/datastores/${name}`
     return { name, settings, clock, log, locks: paths.locks, stateFolder, looker: this.#looker }
   }
-}
-
-/** Throws DATASTORE_UNAVAILABLE if the maintenance mode forbids `operation`. */
-export function checkMaintenance(
-  store: string,
-  settings: DatastoreSettings,
-  operation: Operation,
-): void {
-  const { maintenance } = settings
-  if (maintenance === null) return
-  const { type, message } = maintenance
-  if (operation === 'lookup' && type !== 'delete') return
-  if (operation === 'read' && type === 'read-only') return
-  throw errors.DATASTORE_UNAVAILABLE({ store, reason: reasonOf(type, message) })
-}
-
-function reasonOf(type: MaintenanceType, message: string): string {
-  switch (type) {
-    case 'read-only':
-      return `read-only maintenance mode: ${message}`
-    case 'offline':
-      return `offline maintenance mode: ${message}`
-    case 's3-refresh':
-      return `S3 refresh maintenance mode: ${message}`
-    case 'unmount':
-      return 'datastore is being unmounted'
-    case 'delete':
-      return 'datastore is being deleted'
-    default:
-      return type satisfies never
-  }
-}
-
-/** Modes in which nothing of the datastore is to be held open. */
-function isOutOfUse({ maintenance }: DatastoreSettings): boolean {
-  return maintenance !== null && ['offline', 'unmount', 'delete'].includes(maintenance.type)
 }
 
 function isSame(a: DatastoreSettings, b: DatastoreSettings): boolean {

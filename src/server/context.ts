@@ -4,9 +4,9 @@ import type { Log } from '../base/log.ts'
 import type { Clock } from '../base/time/clock.ts'
 import type { ConfigFiles } from '../config/config-files.ts'
 import type { Paths } from '../config/paths.ts'
+import type { ActiveOperations } from '../datastore/active-operations.ts'
 import type { DatastoreRegistry } from '../datastore/registry.ts'
 import type { TaskRegistry } from '../tasks/task-registry.ts'
-import type { ActiveOperations } from './active-operations.ts'
 import type { AuthContext } from './auth/auth-context.ts'
 
 /** The version that peers read to know what we can (rest-api §4.1). */

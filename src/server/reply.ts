@@ -15,6 +15,8 @@ export interface WireReply {
   readonly body: Uint8Array | AsyncIterable<Uint8Array>
   /** Whether the answer may be deflated when the client takes it. */
   readonly compressible: boolean
+  /** Disposed of when the answer is out: what a streamed body reads from. */
+  readonly held?: Disposable
 }
 
 export const JSON_CONTENT_TYPE = 'application/json;charset=UTF-8'

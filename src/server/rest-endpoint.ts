@@ -45,6 +45,7 @@ export async function serveRoute(
   const { context, route, format } = mounted
   const startedAt = context.clock.monotonic()
   let insideHandler = false
+  using uses = new DisposableStack()
   try {
     const path = pathParameters(mounted.names, request)
     const caller = await identify(context, route.permission, request)
@@ -55,8 +56,11 @@ export async function serveRoute(
     }
     const parameters = await readParameters(route, request, path)
     insideHandler = true
-    const call: Call = { context, caller, request: request.raw }
-    return await successReply(format, await route.run(parameters as never, call))
+    const use: Call['use'] = async (store, kind) =>
+      uses.use(await context.datastores.use(store, kind)).store
+    const call: Call = { context, caller, request: request.raw, use }
+    const wire = await successReply(format, await route.run(parameters as never, call))
+    return wire.body instanceof Uint8Array ? wire : { ...wire, held: uses.move() }
   } catch (error) {
     logInternal(context, request, error)
     if (statusOf(error) === 401) await waitUntil(context, startedAt + UNAUTHORISED_DELAY_MS)

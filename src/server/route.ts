@@ -1,6 +1,8 @@
 /** A declared endpoint together with the function that serves it. */
 import type { IncomingMessage } from 'node:http'
 import type { Static, TObject, TSchema } from 'typebox'
+import type { OperationKind } from '../datastore/active-operations.ts'
+import type { Datastore } from '../datastore/datastore.ts'
 import type { Endpoint } from '../protocol/endpoint.ts'
 import type { Caller } from './auth/authenticate.ts'
 import type { ServerContext } from './context.ts'
@@ -12,6 +14,11 @@ export interface Call {
   readonly caller: Caller
   /** The request itself: for headers, the peer's address and the bodies of uploads. */
   readonly request: IncomingMessage
+  /**
+   * The datastore, counted among its active operations until the answer is out. A task that the call starts counts
+   * itself, before the call has ended. Errors: those of DatastoreRegistry.use.
+   */
+  readonly use: (store: string, kind: OperationKind) => Promise<Datastore>
 }
 
 /** A route whose parameter type is forgotten, as tables of routes hold them. */

@@ -19,6 +19,7 @@ export async function sendReply(
   reply: FastifyReply,
   wire: WireReply,
 ): Promise<FastifyReply> {
+  if (wire.held !== undefined) holdUntilClosed(reply, wire.held)
   reply.code(wire.status).headers({ 'content-type': NO_CONTENT_TYPE, ...wire.headers })
   if (wire.compressible && acceptsDeflate(request.headers['accept-encoding'])) {
     reply.header('content-encoding', 'deflate')
@@ -52,4 +53,9 @@ function byteStream(body: AsyncIterable<Uint8Array>): Readable {
 
 function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+function holdUntilClosed({ raw }: FastifyReply, held: Disposable): void {
+  if (raw.closed) held[Symbol.dispose]()
+  else raw.once('close', () => held[Symbol.dispose]())
 }

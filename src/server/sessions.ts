@@ -101,6 +101,7 @@ class SessionServer implements Sessions {
       writeRefusal(socket, refusalOf(this.#context, error), clock.now())
       return
     }
+    using _operation = session.operation
     try {
       await this.#run(session, socket, head)
     } catch (error) {
@@ -111,8 +112,7 @@ class SessionServer implements Sessions {
 
   /** Rejects only when the task could not be started; then nothing was answered yet. */
   async #run(session: OpenedSession, socket: Duplex, head: Uint8Array): Promise<void> {
-    const { tasks, operations } = this.#context
-    using _operation = operations.begin(session.store, session.access)
+    const { tasks } = this.#context
     const { done } = await tasks.start(session.task, async (task) => {
       await session.run(task, (options) => this.#serve(session, task, { ...options, socket, head }))
     })
@@ -150,6 +150,7 @@ class SessionServer implements Sessions {
   async #refusePlain(request: IncomingMessage, kind: SessionKind): Promise<Refusal> {
     try {
       const session = await this.#open(request, kind)
+      using _operation = session.operation
       await session.giveUp()
       throw refused('missing Upgrade header')
     } catch (error) {

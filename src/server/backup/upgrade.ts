@@ -57,7 +57,8 @@ export async function openBackup(
   if (!isAllowed) {
     throw refused(`missing permissions 'Datastore.Backup' on '${aclPath}'`, 403)
   }
-  const store = await context.datastores.lookup(parameters.store, 'write')
+  using uses = new DisposableStack()
+  const { store } = uses.use(await context.datastores.use(parameters.store, 'write'))
   checkUpgradeHeader(request, BACKUP_PROTOCOL)
   const { ns, ref } = target
   const writer = await beginBackup(store, {
@@ -68,16 +69,16 @@ export async function openBackup(
     benchmark: parameters.benchmark ?? false,
   })
   const peer = peerAddress(request)
-  return opened({ context, caller, parameters, target, store, writer, peer })
+  const start = { context, caller, parameters, target, store, writer, peer }
+  return opened(start, uses.move())
 }
 
-function opened(start: BackupStart): OpenedSession {
+function opened(start: BackupStart, operation: Disposable): OpenedSession {
   const { caller, parameters, writer, target } = start
   const { type, id } = target.ref
   return {
     protocol: BACKUP_PROTOCOL,
-    store: parameters.store,
-    access: 'write',
+    operation,
     task: {
       type: writer.benchmark ? 'benchmark' : 'backup',
       id: `${parameters.store}:${type}/${id}`,

@@ -27,7 +27,8 @@ export async function openReader(
     caller.superuser || (await hasPrivilege(auth, caller, aclPath, ['Datastore.Read']))
   const mayBackUp = mayRead || (await hasPrivilege(auth, caller, aclPath, ['Datastore.Backup']))
   if (!mayBackUp) throw refused(`no permissions on ${aclPath}`)
-  const store = await context.datastores.lookup(parameters.store, 'read')
+  using uses = new DisposableStack()
+  const { store } = uses.use(await context.datastores.use(parameters.store, 'read'))
   checkUpgradeHeader(request, READER_PROTOCOL)
   const checkOwner = mayRead ? null : caller.authId
   const { readAheadCount } = context.sessions
@@ -37,8 +38,7 @@ export async function openReader(
   const isDebug = parameters.debug ?? false
   return {
     protocol: READER_PROTOCOL,
-    store: parameters.store,
-    access: 'read',
+    operation: uses.move(),
     task: { type: 'reader', id, authId: caller.authId },
     giveUp: async () => await reader.close(),
     run: async (task, serve) => {

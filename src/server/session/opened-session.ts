@@ -11,9 +11,8 @@ export type ServeConnection = (
 export interface OpenedSession {
   /** Value of the `upgrade` header of the 101. */
   readonly protocol: string
-  /** Name of the datastore. */
-  readonly store: string
-  readonly access: 'read' | 'write'
+  /** The session as one of its datastore's active operations; the receiver ends it. */
+  readonly operation: Disposable
   readonly task: TaskStart
   /** Lets go of everything when the task could not be started. */
   giveUp(): Promise<void>

@@ -52,7 +52,7 @@ export async function runRemoval(
   if (config === null) return
   await changeDatastore(files, name, { set: new Map([['maintenance-mode', 'delete']]) })
   try {
-    const { read, write } = context.operations.countsOf(name)
+    const { read, write } = await context.operations.totals(name)
     if (read + write > 0) throw inUse(name)
     await checkUnused(fs, config.path)
   } catch (error) {

@@ -46,7 +46,7 @@ async function list(call: Call): Promise<readonly object[]> {
 }
 
 async function describe(
-  { context, caller }: Call,
+  { context, caller, use }: Call,
   { name, backend }: DatastoreConfig,
 ): Promise<object> {
   const identity = {
@@ -59,7 +59,7 @@ async function describe(
   const open = await hasPrivilege(context.auth, caller, path, names, { any: true })
   if (!open) return identity
   try {
-    const datastore = await context.datastores.lookup(name, 'read')
+    const datastore = await use(name, 'read')
     const { total, used, available } = await usage(datastore)
     const status = await readGcStatus(datastore)
     return { ...identity, total, used, avail: available, 'gc-status': status }

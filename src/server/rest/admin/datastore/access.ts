@@ -4,10 +4,10 @@
  */
 import { permissionsOf } from '../../../../config/acl.ts'
 import type { PrivilegeName } from '../../../../config/privileges.ts'
+import type { OperationKind } from '../../../../datastore/active-operations.ts'
 import type { Datastore } from '../../../../datastore/datastore.ts'
 import { checkBackupOwner, ownerMatches, readOwner } from '../../../../datastore/groups.ts'
 import { namespaceExists } from '../../../../datastore/namespaces.ts'
-import type { Operation } from '../../../../datastore/registry.ts'
 import { type NamespacePath, parseNamespace } from '../../../../formats/namespace.ts'
 import type { GroupRef } from '../../../../formats/names.ts'
 import { hasPrivilege } from '../../../auth/permissions.ts'
@@ -64,11 +64,11 @@ export async function permit(
 
 /** The datastore of a permitted place, open for `operation`. */
 export async function openStore(
-  { context }: Call,
+  call: Call,
   { store }: { readonly store: string },
-  operation: Operation,
+  operation: OperationKind,
 ): Promise<Datastore> {
-  return await context.datastores.lookup(store, operation)
+  return await call.use(store, operation)
 }
 
 /** The datastore of a list. Errors: those of the lookup, the text of a missing namespace (400). */
@@ -87,7 +87,7 @@ export async function openNamespace(call: Call, place: PermittedPlace): Promise<
 export async function openOwned(
   call: Call,
   place: PermittedPlace,
-  target: { readonly group: GroupRef; readonly operation: Operation },
+  target: { readonly group: GroupRef; readonly operation: OperationKind },
 ): Promise<Datastore> {
   const datastore = await openStore(call, place, target.operation)
   if (place.ownedOnly) {

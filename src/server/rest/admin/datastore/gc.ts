@@ -16,8 +16,8 @@ export const gcRoutes: readonly Route[] = [
     parameters: StoreParameters,
     returns: GcStatusShape,
     permission: privilege('/datastore/{store}', 'Datastore.Audit'),
-    run: async ({ store }, { context }) => {
-      const datastore = await context.datastores.lookup(store, 'read')
+    run: async ({ store }, { context, use }) => {
+      const datastore = await use(store, 'read')
       const schedule = (await findDatastore(context.files, store))?.gcSchedule ?? null
       return {
         ...(await readGcStatus(datastore)),
@@ -33,8 +33,8 @@ export const gcRoutes: readonly Route[] = [
     parameters: StoreParameters,
     returns: TaskStartedShape,
     permission: privilege('/datastore/{store}', 'Datastore.Modify'),
-    run: async ({ store }, { context }) => {
-      await context.datastores.lookup(store, 'write')
+    run: async ({ store }, { use }) => {
+      await use(store, 'write')
       throw errors.NOT_BUILT_YET({ what: 'Garbage collection', status: 501 })
     },
   }),

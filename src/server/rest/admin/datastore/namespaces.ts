@@ -58,7 +58,7 @@ async function list(
   call: Call,
 ): Promise<readonly object[]> {
   const root = parseNamespace(parent ?? '')
-  const datastore = await call.context.datastores.lookup(store, 'read')
+  const datastore = await call.use(store, 'read')
   const depth = maxDepth === undefined ? {} : { maxDepth }
   const entries: object[] = []
   for (const ns of await listNamespaces(datastore, { parent: root, ...depth })) {
@@ -72,24 +72,24 @@ async function list(
 
 async function create(
   { store, name, parent }: Static<typeof NamespaceCreateParameters>,
-  { context, caller }: Call,
+  { context, caller, use }: Call,
 ): Promise<string> {
   const above = parseNamespace(parent ?? '')
   await checkPrivilege(context.auth, caller, aclPathOf(store, above), ['Datastore.Modify'])
-  const datastore = await context.datastores.lookup(store, 'write')
+  const datastore = await use(store, 'write')
   return await createNamespace(datastore, above, name)
 }
 
 async function remove(
   parameters: Static<typeof NamespaceRemoveParameters>,
-  { context, caller }: Call,
+  { context, caller, use }: Call,
 ): Promise<object> {
   const { store } = parameters
   const ns = parseNamespace(parameters.ns)
   if (ns === '') throw refused('Cannot create/delete root namespace!')
   const path = aclPathOf(store, parentNamespace(ns) ?? '')
   await checkPrivilege(context.auth, caller, path, ['Datastore.Modify'])
-  const datastore = await context.datastores.lookup(store, 'write')
+  const datastore = await use(store, 'write')
   const removed = await deleteNamespace(datastore, ns, {
     deleteGroups: parameters['delete-groups'] ?? false,
     errorOnProtected: parameters['error-on-protected'] ?? true,

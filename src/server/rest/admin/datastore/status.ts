@@ -35,7 +35,7 @@ export const statusRoutes: readonly Route[] = [
     parameters: StoreParameters,
     returns: ActiveOperationsShape,
     permission: anyPrivilege('/datastore/{store}', 'Datastore.Audit'),
-    run: async ({ store }, { context }) => context.operations.countsOf(store),
+    run: async ({ store }, { context }) => await context.operations.totals(store),
   }),
 ]
 
@@ -49,7 +49,7 @@ async function readStatus(
   const audit = await has('Datastore.Audit')
   const open = audit || (await has('Datastore.Backup'))
   if (!open && !(await seesStore(call, store))) throw errors.PERMISSION_DENIED({})
-  const datastore = await context.datastores.lookup(store, 'read')
+  const datastore = await call.use(store, 'read')
   const backend = { 'backend-type': 'filesystem' }
   if (!open) {
     const counts = { ct: null, host: null, vm: null, other: null }
