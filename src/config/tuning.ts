@@ -1,4 +1,4 @@
-/** The property `tuning` of a datastore (rest-api.md 4.9); the keys `known-chunk-*`, `gc-grace`, `gc-memory` are our own. */
+/** The property `tuning` of a datastore (rest-api.md 4.9); the keys `known-chunk-*`, `gc-grace`, `gc-memory`, `verify-rate` are our own. */
 import { errors } from './errors.ts'
 import { parsePropertyString } from './property-string.ts'
 
@@ -18,6 +18,12 @@ export interface Tuning {
   readonly gcGraceMs: number
   /** Bytes that the marks of a collection may take (`gc-memory`). */
   readonly gcMemoryMax: number
+  /** Files that a verification reads at a time (`default-verification-readers`). */
+  readonly verifyReadThreads: number
+  /** Chunks that a verification decodes at a time (`default-verification-workers`). */
+  readonly verifyThreads: number
+  /** Stored bytes that a verification reads per second (`verify-rate`); null for no limit. */
+  readonly verifyRateLimit: number | null
 }
 
 /** Stock's range and default of `gc-atime-cutoff`, minutes. */
@@ -27,6 +33,12 @@ const CUTOFF_DEFAULT = 1445
 const GC_MEMORY_DEFAULT = 1 << 30
 /** Less would not hold the tables of one of the many passes that it takes then. */
 const GC_MEMORY_MIN = 1 << 20
+/** Stock's range and defaults of `default-verification-readers` and `-workers`. */
+const VERIFY_THREADS = { min: 1, max: 32, isWhole: true, expected: 'a number from 1 to 32' }
+const VERIFY_READERS_DEFAULT = 1
+const VERIFY_WORKERS_DEFAULT = 4
+/** A chunk may have 16 MiB: less a second would be bursts with long pauses. */
+const VERIFY_RATE_MIN = 1 << 20
 
 /** Values of the keys that are checked: a word that nobody knows must not pass for the default. */
 const CHOICES: Readonly<Record<string, readonly string[]>> = {
@@ -57,6 +69,14 @@ const NUMBERS: Readonly<Record<string, NumberRange>> = {
     isWhole: true,
     expected: `bytes, at least ${GC_MEMORY_MIN}`,
   },
+  'default-verification-readers': VERIFY_THREADS,
+  'default-verification-workers': VERIFY_THREADS,
+  'verify-rate': {
+    min: VERIFY_RATE_MIN,
+    max: Number.MAX_SAFE_INTEGER,
+    isWhole: true,
+    expected: `bytes per second, at least ${VERIFY_RATE_MIN}`,
+  },
 }
 
 /** What is stored, with defaults for what is not or (in a file written by hand) not understood. */
@@ -70,7 +90,15 @@ export function tuningOf(properties: ReadonlyMap<string, string> | null): Tuning
     gcGraceMs: graceMs(properties),
     gcMemoryMax:
       numberWithin(properties?.get('gc-memory'), NUMBERS['gc-memory']) ?? GC_MEMORY_DEFAULT,
+    verifyReadThreads:
+      numberOf(properties, 'default-verification-readers') ?? VERIFY_READERS_DEFAULT,
+    verifyThreads: numberOf(properties, 'default-verification-workers') ?? VERIFY_WORKERS_DEFAULT,
+    verifyRateLimit: numberOf(properties, 'verify-rate'),
   }
+}
+
+function numberOf(properties: ReadonlyMap<string, string> | null, key: string): number | null {
+  return numberWithin(properties?.get(key), NUMBERS[key])
 }
 
 function graceMs(properties: ReadonlyMap<string, string> | null): number {

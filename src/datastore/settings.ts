@@ -5,6 +5,18 @@ export type SyncLevel = 'none' | 'filesystem' | 'file'
 export type KnownChunkCheck = 'full' | 'register' | 'off'
 export type MaintenanceType = 'read-only' | 'offline' | 'delete' | 'unmount' | 's3-refresh'
 
+/** How chunks are verified where a run says nothing else. */
+export interface VerificationSettings {
+  /** By inode, or as the index has them. */
+  readonly chunkOrder: 'inode' | 'none'
+  /** Files read at a time, 1 … 32. */
+  readonly readThreads: number
+  /** Chunks decoded at a time, 1 … 32. */
+  readonly verifyThreads: number
+  /** Stored bytes read per second at most; null for no limit. */
+  readonly rateLimit: number | null
+}
+
 export interface DatastoreSettings {
   /** Folder of the datastore, absolute. */
   readonly path: string
@@ -17,6 +29,7 @@ export interface DatastoreSettings {
   readonly gcGraceMs: number
   /** Bytes that the marks of a collection may take; more passes are made if they would take more. */
   readonly gcMemoryMax: number
+  readonly verification: VerificationSettings
   readonly maintenance: { readonly type: MaintenanceType; readonly message: string } | null
 }
 
@@ -28,6 +41,14 @@ export const GC_GRACE_MS = 86_700_000
 /** About 60 million chunks. */
 export const GC_MEMORY_MAX = 1 << 30
 
+/** Stock's. */
+const VERIFICATION: VerificationSettings = Object.freeze({
+  chunkOrder: 'inode',
+  readThreads: 1,
+  verifyThreads: 4,
+  rateLimit: null,
+})
+
 /** The settings of a datastore whose configuration says only where it is. */
 export function defaultSettings(path: string): DatastoreSettings {
   return Object.freeze({
@@ -38,6 +59,7 @@ export function defaultSettings(path: string): DatastoreSettings {
     knownChunkWaitMs: KNOWN_CHUNK_WAIT_MS,
     gcGraceMs: GC_GRACE_MS,
     gcMemoryMax: GC_MEMORY_MAX,
+    verification: VERIFICATION,
     maintenance: null,
   })
 }

@@ -1,5 +1,5 @@
-/** Zstandard by the library inside Node, in libuv's pool, from one buffer into another, as stock calls it. */
-import { nativeCallAsync } from '../base/fs/native.ts'
+/** Zstandard by the library inside Node, mostly in libuv's pool, from one buffer into another, as stock calls it. */
+import { nativeCall, nativeCallAsync } from '../base/fs/native.ts'
 import { canCall, keepAlive } from '../crypto/native-call.ts'
 
 const COMPRESS =
@@ -37,7 +37,12 @@ export async function nativeDecompress(
   return sizeOrNull(size, target)
 }
 
+/** As `nativeDecompress`, on the calling thread: for worker threads only. */
+export function nativeDecompressSync(target: Uint8Array, source: Uint8Array): number | null {
+  return sizeOrNull(nativeCall(DECOMPRESS, [target, target.length, source, source.length]), target)
+}
+
 // Errors are the last numbers below 2^64.
-function sizeOrNull(size: number, target: Uint8Array): number | null {
-  return size <= target.length ? size : null
+function sizeOrNull(size: number | null, target: Uint8Array): number | null {
+  return size !== null && size <= target.length ? size : null
 }

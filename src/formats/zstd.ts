@@ -1,10 +1,21 @@
 /** Zstandard as blobs use it: one frame, level 1, with its content size (formats.md 1.3). */
 import { promisify } from 'node:util'
-import { constants, zstdCompress, zstdCompressSync, zstdDecompress } from 'node:zlib'
+import {
+  constants,
+  zstdCompress,
+  zstdCompressSync,
+  zstdDecompress,
+  zstdDecompressSync,
+} from 'node:zlib'
 
 import type { Allocate } from '../base/buffer-pool.ts'
 import { errors } from './errors.ts'
-import { hasNativeZstd, nativeCompress, nativeDecompress } from './native-zstd.ts'
+import {
+  hasNativeZstd,
+  nativeCompress,
+  nativeDecompress,
+  nativeDecompressSync,
+} from './native-zstd.ts'
 
 const compressAsync = promisify(zstdCompress)
 const decompressAsync = promisify(zstdDecompress)
@@ -97,11 +108,7 @@ export async function decompress(
   data: Uint8Array,
   { sizeMax, allocate = (size) => Buffer.allocUnsafe(size) }: DecompressOptions,
 ): Promise<Uint8Array> {
-  if (!FRAME_MAGIC.every((byte, index) => data[index] === byte)) {
-    throw errors.BLOB_DECOMPRESS_FAILED({ reason: UNKNOWN_FRAME })
-  }
-  const size = contentSizeOf(data)
-  if (size !== null && size > sizeMax) throw errors.BLOB_PLAIN_TOO_LARGE({ sizeMax })
+  const size = statedSize(data, sizeMax)
   if (size !== null && size > NATIVE_SIZE_MIN && hasNativeZstd()) {
     const plain = allocate(size)
     // Damaged frames go on to Node, for the text of the error; several in a row too, because only it can grow.
@@ -110,24 +117,68 @@ export async function decompress(
   return await decompressByNode(data, { size, sizeMax })
 }
 
+/** As `decompress`, on the calling thread: for worker threads only. */
+export function decompressSync(
+  data: Uint8Array,
+  { sizeMax, allocate = (size) => Buffer.allocUnsafe(size) }: DecompressOptions,
+): Uint8Array {
+  const size = statedSize(data, sizeMax)
+  if (size !== null && size > 0 && hasNativeZstd()) {
+    const plain = allocate(size)
+    if (nativeDecompressSync(plain, data) === size) return plain
+  }
+  let result: DecompressResult
+  try {
+    result = zstdDecompressSync(data, nodeOptions(size, sizeMax)) as unknown as DecompressResult
+  } catch (cause) {
+    throw decompressError(cause, sizeMax)
+  }
+  return checkedContent(result, data, sizeMax)
+}
+
+/** What the frame states; throws for what is no frame, and for too much. */
+function statedSize(data: Uint8Array, sizeMax: number): number | null {
+  if (!FRAME_MAGIC.every((byte, index) => data[index] === byte)) {
+    throw errors.BLOB_DECOMPRESS_FAILED({ reason: UNKNOWN_FRAME })
+  }
+  const size = contentSizeOf(data)
+  if (size !== null && size > sizeMax) throw errors.BLOB_PLAIN_TOO_LARGE({ sizeMax })
+  return size
+}
+
 /** The way without native calls; `size` is what the frame states, or null. */
 export async function decompressByNode(
   data: Uint8Array,
   { size, sizeMax }: { readonly size: number | null; readonly sizeMax: number },
 ): Promise<Uint8Array> {
+  let result: DecompressResult
+  try {
+    const options = nodeOptions(size, sizeMax)
+    result = (await decompressAsync(data, options)) as unknown as DecompressResult
+  } catch (cause) {
+    throw decompressError(cause, sizeMax)
+  }
+  return checkedContent(result, data, sizeMax)
+}
+
+function nodeOptions(size: number | null, sizeMax: number) {
   // A little more than needed: with exactly the size, another piece would be allocated to see the end.
   // Not much less than usual for small ones: what a frame states may be a lie, or the first of many.
   const chunkSize = size === null ? UNKNOWN_PIECE_SIZE : Math.max(size + 64, PIECE_SIZE_MIN)
-  let result: DecompressResult
-  try {
-    const options = { chunkSize, maxOutputLength: sizeMax + 1, info: true }
-    result = (await decompressAsync(data, options)) as unknown as DecompressResult
-  } catch (cause) {
-    if (cause instanceof RangeError) throw errors.BLOB_PLAIN_TOO_LARGE({ sizeMax }, { cause })
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw errors.BLOB_DECOMPRESS_FAILED({ reason }, { cause })
-  }
-  const { buffer: plain, engine } = result
+  return { chunkSize, maxOutputLength: sizeMax + 1, info: true }
+}
+
+function decompressError(cause: unknown, sizeMax: number): Error {
+  if (cause instanceof RangeError) return errors.BLOB_PLAIN_TOO_LARGE({ sizeMax }, { cause })
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return errors.BLOB_DECOMPRESS_FAILED({ reason }, { cause })
+}
+
+function checkedContent(
+  { buffer: plain, engine }: DecompressResult,
+  data: Uint8Array,
+  sizeMax: number,
+): Uint8Array {
   if (plain.length > sizeMax) throw errors.BLOB_PLAIN_TOO_LARGE({ sizeMax })
   // Node ignores what follows the last frame; stock takes it for a frame and fails.
   if (engine.bytesWritten !== data.length) {

@@ -2,7 +2,10 @@ import assert from 'node:assert/strict'
 import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { suite, test } from 'node:test'
 import { backUp, begin, makeChunk, makeTestStore, UPID } from '../../../test/support/test-store.ts'
+import { FaultFileSystem } from '../../../test/support/fault-file-system.ts'
 import { ForeignLock, foreignLockMissing } from '../../../test/support/foreign-lock.ts'
+import { nodeFileSystem } from '../../base/fs/node-file-system.ts'
+import { systemError } from '../../base/fs/system-error.ts'
 import { silentProgress } from '../../base/progress.ts'
 import { parseSnapshot } from '../../formats/names.ts'
 import { ROOT_NAMESPACE } from '../../formats/namespace.ts'
@@ -59,26 +62,43 @@ suite('verifySnapshot()', () => {
   })
 
   test('R-31: a chunk that was healed since it was read is not renamed', async (context) => {
-    const { store } = await makeTestStore(context)
+    const faults = new FaultFileSystem(nodeFileSystem)
+    const { store } = await makeTestStore(context, { fs: faults.fs })
     await backUp(store, DAY_1, ['one'])
     const { digest, blob } = await makeChunk('one')
     const path = store.chunks.pathOf(digest)
     writeFileSync(path, new Uint8Array(20))
-    const read = store.chunks.read.bind(store.chunks)
-    context.mock.method(
-      store.chunks,
-      'read',
-      async () => {
-        const bytes = await read(digest)
-        writeFileSync(path, blob)
-        return bytes
-      },
-      { times: 1 },
-    )
+    let readCount = 0
+    faults.onStep((step) => {
+      if (step.name !== 'readFile' || step.path !== path) return
+      readCount += 1
+      // Between the verdict and the look under the gate.
+      if (readCount === 2) writeFileSync(path, blob)
+    })
     const { ok } = await verify(store)
     assert.equal(ok, false)
+    assert.equal(readCount, 2)
     assert.ok(existsSync(path))
     assert.equal(existsSync(`${path}.0.bad`), false)
+  })
+
+  test('R-31: an I/O error says nothing about the chunk: it stays', async (context) => {
+    const faults = new FaultFileSystem(nodeFileSystem)
+    const { store } = await makeTestStore(context, { fs: faults.fs })
+    await backUp(store, DAY_1, ['one'])
+    const path = store.chunks.pathOf((await makeChunk('one')).digest)
+    let isBroken = true
+    faults.onStep((step) => {
+      if (isBroken && step.name === 'readFile' && step.path === path) {
+        throw systemError('EMFILE', 'open', path)
+      }
+    })
+    const { ok, lines } = await verify(store)
+    assert.equal(ok, false)
+    assert.match(lines[2]!, /unable to load chunk '.*' - reading file ".*" failed: Too many open/)
+    assert.ok(existsSync(path))
+    isBroken = false
+    assert.equal((await verify(store)).ok, true)
   })
 
   test('a snapshot in use or gone is skipped and counts as good', async (context) => {

@@ -20,6 +20,7 @@ const TUNING_KEYS = [
   'sync-level',
   'known-chunk-check',
   'known-chunk-wait',
+  'verify-rate',
 ]
 const NOTIFY_KEYS = ['gc', 'prune', 'sync', 'verify']
 /** Stored as words, shown as booleans. */
