@@ -142,6 +142,11 @@ export const errors = defineErrors({
       `read chunk with wrong size (${actual} != ${expected})`,
   },
   VERIFY_FILE_FAILED: { kind: 'Corrupt', message: ({ text }: Text) => text },
+  /** The closing line that stock's tools look for. */
+  VERIFICATION_FAILED: {
+    kind: 'Corrupt',
+    message: () => 'verification failed - please check the log for details',
+  },
 
   // Sessions (backup-protocol.md 2.5, 4); one code, many texts that clients read
   BACKUP_REFUSED: { kind: 'Invalid', message: ({ text }: Text) => text },

@@ -33,16 +33,8 @@ export const NOT_YET: readonly NotYet[] = [
     matches: (record) => /\/(?:rrd|datastore-usage)$/.test(record.request.path),
   },
   {
-    reason: 'pruning comes with the next issue (501 until then)',
-    matches: (record) => /\/prune(?:-datastore)?$/.test(record.request.path),
-  },
-  {
     reason: 'garbage collection and schedules come with the next issue (501 until then)',
     matches: (record) => record.request.path === `${DATASTORE}/gc`,
-  },
-  {
-    reason: 'verification of more than one snapshot comes with the next issue (501 until then)',
-    matches: (record) => record.request.path === `${DATASTORE}/verify`,
   },
   {
     reason: 'moving groups and namespaces comes with a later issue',

@@ -1,23 +1,28 @@
-/** `verify` of a snapshot; groups and whole datastores come later (rest-api §4.3). */
+/** `verify` of a datastore, a namespace, a group or a snapshot (rest-api §4.3). */
 import type { Static } from 'typebox'
-import { CairnError } from '../../../../base/errors.ts'
+import { ownerMatches, readOwner } from '../../../../datastore/groups.ts'
+import {
+  type VerifyScope,
+  verifyScope,
+  verifyTaskName,
+} from '../../../../datastore/verify/verify-scope.ts'
 import type { Datastore } from '../../../../datastore/datastore.ts'
-import { verifySnapshot } from '../../../../datastore/verify/verify-snapshot.ts'
-import type { SnapshotRef } from '../../../../formats/names.ts'
-import { type NamespacePath, namespaceFolder } from '../../../../formats/namespace.ts'
+import { type GroupRef, parseBackupId } from '../../../../formats/names.ts'
+import type { NamespacePath } from '../../../../formats/namespace.ts'
 import { TaskStartedShape, VerifyParameters } from '../../../../protocol/datastore.ts'
 import { AUTHENTICATED } from '../../../../protocol/endpoint.ts'
-import { errors, refused } from '../../../errors.ts'
+import { hasPrivilege } from '../../../auth/permissions.ts'
+import { refused } from '../../../errors.ts'
 import { type Call, type Route, route } from '../../../route.ts'
-import { openOwned, openStore, permit } from './access.ts'
-import { snapshotOf } from './refs.ts'
+import { aclPathOf, openOwned, openStore, type PermittedPlace, permit } from './access.ts'
 import { VERIFY } from './requirements.ts'
 
 export const verifyRoutes: readonly Route[] = [
   route({
     method: 'POST',
     path: '/admin/datastore/{store}/verify',
-    summary: 'Starts a task that reads every chunk of a snapshot and checks its digest',
+    summary:
+      'Starts a task that reads every chunk of a datastore, a group or a snapshot and checks its digest',
     parameters: VerifyParameters,
     returns: TaskStartedShape,
     permission: AUTHENTICATED,
@@ -25,42 +30,61 @@ export const verifyRoutes: readonly Route[] = [
   }),
 ]
 
-async function verify(parameters: Static<typeof VerifyParameters>, call: Call): Promise<string> {
-  const place = await permit(call, parameters, VERIFY)
-  const { 'backup-type': type, 'backup-id': id, 'backup-time': time } = parameters
-  const given = [type, id, time].filter((member) => member !== undefined).length
-  if (type === undefined || id === undefined || time === undefined) {
-    if (given !== 0 && (time !== undefined || given !== 2)) {
-      throw refused('parameters do not specify a backup group or snapshot')
-    }
-    await openStore(call, place, 'write')
-    throw errors.NOT_BUILT_YET({ what: 'Verification of more than one snapshot', status: 501 })
-  }
-  const ref = snapshotOf({ 'backup-type': type, 'backup-id': id, 'backup-time': time })
-  const datastore = await openOwned(call, place, { group: ref, operation: 'write' })
-  return await startVerification(call, datastore, { ns: place.ns, ref })
-}
+type Parameters = Static<typeof VerifyParameters>
 
-async function startVerification(
-  { context, caller }: Call,
-  datastore: Datastore,
-  { ns, ref }: { readonly ns: NamespacePath; readonly ref: SnapshotRef },
-): Promise<string> {
-  const time = ref.time.toString(16).toUpperCase().padStart(8, '0')
-  const id = `${datastore.name}:${namespaceFolder(ns)}/${ref.type}/${ref.id}/${time}`
-  const start = { type: 'verify_snapshot', id, authId: caller.authId }
+/** An operation that reads: allowed in read-only maintenance, although it writes states (datastore-semantics.md 13). */
+async function verify(parameters: Parameters, call: Call): Promise<string> {
+  const place = await permit(call, parameters, VERIFY)
+  const scope = scopeOf(parameters, place.ns)
+  if (scope.kind === 'all') await openStore(call, place, 'read')
+  else {
+    const group = scope.kind === 'group' ? scope.group : scope.ref
+    await openOwned(call, place, { group, operation: 'read' })
+  }
+  const { context, caller } = call
+  const start = { ...verifyTaskName(place.store, scope), authId: caller.authId }
   const { upid } = await context.tasks.start(start, async (task) => {
-    using _operation = context.operations.begin(datastore.name, 'read')
-    const { ok } = await verifySnapshot(datastore, ns, ref, { progress: task, upid: task.upid })
-    if (!ok) throw verificationFailed()
+    using use = await context.datastores.use(place.store, 'read')
+    await verifyScope(use.store, scope, {
+      progress: task,
+      upid: task.upid,
+      ignoreVerified: parameters['ignore-verified'] ?? true,
+      outdatedAfterDays: parameters['outdated-after'],
+      readThreads: parameters['read-threads'],
+      verifyThreads: parameters['verify-threads'],
+      isAllowed: mayVerify(call, place, use.store),
+    })
   })
   return upid
 }
 
-/** The closing line that stock's tools look for. */
-function verificationFailed(): CairnError {
-  return new CairnError('verification failed - please check the log for details', {
-    kind: 'Corrupt',
-    code: 'VERIFICATION_FAILED',
-  })
+function scopeOf(parameters: Parameters, ns: NamespacePath): VerifyScope {
+  const { 'backup-type': type, 'backup-id': id, 'backup-time': time } = parameters
+  if (type === undefined && id === undefined && time === undefined) {
+    return { kind: 'all', ns, maxDepth: parameters['max-depth'] }
+  }
+  if (type === undefined || id === undefined) {
+    throw refused('parameters do not specify a backup group or snapshot')
+  }
+  const group: GroupRef = { type, id: parseBackupId(id) }
+  return time === undefined
+    ? { kind: 'group', ns, group }
+    : { kind: 'snapshot', ns, ref: { ...group, time } }
+}
+
+/** Groups of a whole run: all of a namespace with the privilege there, otherwise the caller's own. */
+function mayVerify({ context, caller }: Call, place: PermittedPlace, store: Datastore) {
+  const known = new Map<NamespacePath, 'all' | 'own' | 'none'>()
+  const look = async (ns: NamespacePath): Promise<'all' | 'own' | 'none'> => {
+    const path = aclPathOf(place.store, ns)
+    if (await hasPrivilege(context.auth, caller, path, VERIFY.full, { any: true })) return 'all'
+    return (await hasPrivilege(context.auth, caller, path, [VERIFY.owner])) ? 'own' : 'none'
+  }
+  return async (ns: NamespacePath, group: GroupRef): Promise<boolean> => {
+    const allowed = known.get(ns) ?? (await look(ns))
+    known.set(ns, allowed)
+    if (allowed !== 'own') return allowed === 'all'
+    const owner = await readOwner(store, ns, group).catch(() => null)
+    return owner !== null && ownerMatches(owner, caller.authId)
+  }
 }
