@@ -3,10 +3,17 @@ import { backupCommand } from './client/backup.ts'
 import { changeOwnerCommand } from './client/change-owner.ts'
 import type { ClientContext } from './client/common.ts'
 import { groupForget } from './client/group-forget.ts'
+import { groupMove } from './client/group-move.ts'
 import { keyChangePassphrase, keyCreate, keyShow } from './client/key.ts'
 import { list } from './client/list.ts'
 import { login, logout } from './client/login.ts'
-import { namespaceCreate, namespaceDelete, namespaceList } from './client/namespace.ts'
+import {
+  namespaceCreate,
+  namespaceDelete,
+  namespaceList,
+  namespaceMove,
+} from './client/namespace.ts'
+import { prune } from './client/prune.ts'
 import { restoreCommand } from './client/restore.ts'
 import { snapshotFiles } from './client/snapshot-files.ts'
 import { snapshotForget } from './client/snapshot-forget.ts'
@@ -23,6 +30,7 @@ export const CLIENT_COMMANDS: readonly Command<ClientContext>[] = [
   backupCommand,
   changeOwnerCommand,
   groupForget,
+  groupMove,
   keyChangePassphrase,
   keyCreate,
   keyShow,
@@ -32,6 +40,8 @@ export const CLIENT_COMMANDS: readonly Command<ClientContext>[] = [
   namespaceCreate,
   namespaceDelete,
   namespaceList,
+  namespaceMove,
+  prune,
   restoreCommand,
   snapshotFiles,
   snapshotForget,

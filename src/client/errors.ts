@@ -190,6 +190,7 @@ export const errors = defineErrors({
   // Namespaces, groups, tasks
   NAMESPACE_ROOT_PRESENT: invalid('root namespace is always present'),
   NAMESPACE_ROOT_DELETE: invalid('root namespace cannot be deleted'),
+  NAMESPACE_ROOT_MOVE: invalid('root namespace cannot be moved'),
   GROUP_MISSING: { kind: 'NotFound', message: () => 'Unable to find backup group!' },
   UNEXPECTED_CHOICE: {
     kind: 'Invalid',

@@ -3,7 +3,7 @@ import { parseNamespace, parentNamespace } from '../formats/namespace.ts'
 import type { Envelope } from './answer.ts'
 import type { Connection } from './connection.ts'
 import { errors } from './errors.ts'
-import { storePath } from './snapshots.ts'
+import { storePath, upidOf } from './snapshots.ts'
 
 export interface ListedNamespace {
   readonly ns: string
@@ -40,4 +40,26 @@ export async function deleteNamespace(
   if (namespace === '') throw errors.NAMESPACE_ROOT_DELETE({})
   const query = { ns: namespace, 'delete-groups': deleteGroups }
   await connection.delete(storePath(connection, 'namespace'), query)
+}
+
+export interface NamespaceMove {
+  readonly namespace: string
+  /** The complete new name. */
+  readonly targetNamespace: string
+  readonly maxDepth: number | undefined
+  readonly deleteSource: boolean | undefined
+  readonly mergeGroups: boolean | undefined
+}
+
+/** Starts the move of a namespace with all below it; the UPID of its task. @throws NAMESPACE_ROOT_MOVE */
+export async function moveNamespace(connection: Connection, move: NamespaceMove): Promise<string> {
+  if (move.namespace === '') throw errors.NAMESPACE_ROOT_MOVE({})
+  const { data } = await connection.post(storePath(connection, 'move-namespace'), {
+    ns: move.namespace,
+    'target-ns': move.targetNamespace,
+    'max-depth': move.maxDepth,
+    'delete-source': move.deleteSource,
+    'merge-groups': move.mergeGroups,
+  })
+  return upidOf(data)
 }

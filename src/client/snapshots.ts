@@ -133,6 +133,46 @@ export async function changeOwner(
   await connection.post(storePath(connection, 'change-owner'), parameters)
 }
 
+/** One snapshot of a pruned group. */
+export interface PrunedSnapshot {
+  readonly 'backup-type': string
+  readonly 'backup-id': string
+  readonly 'backup-time': number
+  readonly keep: boolean
+}
+
+/** Prunes a group with the server's options (`keep-last`, `dry-run`, …); what became of each snapshot. */
+export async function pruneGroup(
+  connection: Connection,
+  { namespace, group }: GroupAddress,
+  options: Query,
+): Promise<readonly PrunedSnapshot[]> {
+  const parameters = { ...namespaceQuery(namespace), ...groupQuery(group), ...options }
+  const { data } = await connection.post(storePath(connection, 'prune'), parameters)
+  return listOf(data, 'prune') as readonly PrunedSnapshot[]
+}
+
+/** Starts the move of a group into another namespace of the datastore; the UPID of its task. */
+export async function moveGroup(
+  connection: Connection,
+  { namespace, group }: GroupAddress,
+  options: { readonly targetNamespace: string; readonly mergeGroup: boolean | undefined },
+): Promise<string> {
+  const { data } = await connection.post(storePath(connection, 'move-group'), {
+    ...namespaceQuery(namespace),
+    ...groupQuery(group),
+    'target-ns': options.targetNamespace,
+    'merge-group': options.mergeGroup,
+  })
+  return upidOf(data)
+}
+
+/** The UPID in an answer. */
+export function upidOf(data: unknown): string {
+  if (typeof data === 'string') return data
+  throw errors.ANSWER_INVALID({ reason: 'Cannot follow the task: no UPID in the answer' })
+}
+
 /** `admin/datastore/<datastore>/<call>`. */
 export function storePath(connection: Connection, call: string): string {
   return `admin/datastore/${connection.repository.datastore}/${call}`
@@ -157,9 +197,13 @@ async function getList<Item>(
   query: Query,
 ): Promise<readonly Item[]> {
   const { data } = await connection.get(storePath(connection, call), query)
+  // Shape as on the page; commands print members they know and hand the rest through.
+  return listOf(data, call) as readonly Item[]
+}
+
+function listOf(data: unknown, call: string): readonly unknown[] {
   if (!Array.isArray(data)) {
     throw errors.ANSWER_INVALID({ reason: `Cannot read the answer of '${call}': no list in it` })
   }
-  // Shape as on the page; commands print members they know and hand the rest through.
-  return data as readonly Item[]
+  return data
 }

@@ -169,10 +169,39 @@ export const PruneParameters = closed({
   'dry-run': Type.Optional(Type.Boolean()),
   'use-task': Type.Optional(Type.Boolean()),
 })
+/** Oldest first; the UPID of the task with `use-task`. */
+export const PruneResultShape = Type.Union([
+  Type.Array(
+    Type.Object({
+      'backup-type': Type.String(),
+      'backup-id': Type.String(),
+      'backup-time': Type.Integer(),
+      keep: Type.Boolean(),
+      protected: Type.Boolean(),
+      ns: OptionalText,
+    }),
+  ),
+  TaskStartedShape,
+])
 export const PruneDatastoreParameters = closed({
   ...store,
   ...keepParameters,
   ns: Type.Optional(Namespace),
   'max-depth': Type.Optional(MaxDepth),
   'dry-run': Type.Optional(Type.Boolean()),
+})
+
+export const MoveGroupParameters = closed({
+  ...store,
+  ...groupParameters,
+  'target-ns': Type.Optional(Namespace),
+  'merge-group': Type.Optional(Type.Boolean()),
+})
+export const MoveNamespaceParameters = closed({
+  ...store,
+  ns: Namespace,
+  'target-ns': Namespace,
+  'max-depth': Type.Optional(MaxDepth),
+  'delete-source': Type.Optional(Type.Boolean()),
+  'merge-groups': Type.Optional(Type.Boolean()),
 })

@@ -79,8 +79,8 @@ export interface RestoredContent {
 /** One call in the order that they are made in. */
 export interface Step {
   readonly name: string
-  /** A call that makes the state which another recording left. */
-  readonly before?: string
+  /** Calls that make the state which another recording left. */
+  readonly before?: readonly string[]
   /** What the person answers. */
   readonly answer?: string
   /** The listing in `datastore/trees` that the restored folder must have. */
@@ -157,18 +157,25 @@ const BACKING_UP: readonly Step[] = [
 const CHANGING: readonly Step[] = [
   {
     name: 'upload-log',
-    before: 'backup host.conf:images/fw.conf --backup-id tree --backup-time 1767225600',
+    before: ['backup host.conf:images/fw.conf --backup-id tree --backup-time 1767225600'],
   },
   ...steps('notes-update', 'protected-update', 'error-change-owner', 'change-owner'),
   { name: 'group-forget-no', answer: 'n' },
   { name: 'group-forget-missing', answer: 'y' },
   {
     name: 'group-forget',
-    before: 'backup host.conf:images/fw.conf --backup-id cli-split --backup-time 1777593600',
+    before: ['backup host.conf:images/fw.conf --backup-id cli-split --backup-time 1777593600'],
     answer: 'y',
   },
   ...steps('forget', 'namespace-create', 'namespace-create-again', 'namespace-delete'),
-  ...steps('error-namespace-delete', 'group-move', 'garbage-collect', 'prune', 'prune-no-keep'),
+  ...steps('error-namespace-delete', 'group-move', 'garbage-collect'),
+  {
+    name: 'prune',
+    before: [1_777_593_600, 1_777_680_000, 1_777_766_400].map(
+      (time) => `backup host.conf:images/fw.conf --backup-id cli-split --backup-time ${time}`,
+    ),
+  },
+  ...steps('prune-no-keep'),
   ...['prune-dry-run', 'prune-dry-run-root', 'prune-keep-all'].flatMap(shapes),
   ...steps('prune-quiet'),
 ]

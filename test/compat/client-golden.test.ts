@@ -84,8 +84,8 @@ async function compare(state: ClientState, step: Step): Promise<Error | null> {
   const environment = state.environment(recorded.environment)
   const words = recorded.words.map((word) => word.replace('/<work____>', state.folder))
   const { clock } = state
-  if (step.before !== undefined) {
-    const ready = await makeCall(step.before.split(' '), { environment, clock })
+  for (const call of step.before ?? []) {
+    const ready = await makeCall(call.split(' '), { environment, clock })
     if (ready.status !== 0) return new Error(`cannot prepare ${step.name}: ${ready.stderr}`)
   }
   const made = await makeCall(words, { environment, clock, answer: step.answer ?? '' })

@@ -37,16 +37,8 @@ export const NOT_YET: readonly CallsNotYet[] = [
     calls: ['catalog-dump', 'catalog-dump-encrypted', 'catalog-dump-images', 'catalog-dump-split'],
   },
   {
-    reason: '`prune` and `garbage-collect` come with the next issue',
-    calls: [
-      'garbage-collect',
-      'prune',
-      'prune-no-keep',
-      'prune-quiet',
-      ...shapes('prune-dry-run'),
-      ...shapes('prune-dry-run-root'),
-      ...shapes('prune-keep-all'),
-    ],
+    reason: '`garbage-collect` comes with the next issue',
+    calls: ['garbage-collect'],
   },
   { reason: '`group move` comes with a later issue', calls: ['group-move'] },
   { reason: '`server-identity` comes with a later issue', calls: shapes('server-identity') },

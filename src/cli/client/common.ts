@@ -44,8 +44,10 @@ export const repositoryParameters = {
   'auth-id': optional(text('Authentication ID (user or token).', { pattern: AUTH_ID_PATTERN })),
 } as const
 
+export const NAMESPACE_RULES = { pattern: NAMESPACE_PATTERN, lengthMax: 256 } as const
+
 export const namespaceParameters = {
-  ns: optional(text('Namespace.', { pattern: NAMESPACE_PATTERN, lengthMax: 256 })),
+  ns: optional(text('Namespace.', NAMESPACE_RULES)),
 } as const
 
 export const formatParameters = {

@@ -1,14 +1,21 @@
-/** `namespace list|create|delete` (spec cli 4.15). */
-import { createNamespace, deleteNamespace, listNamespaces } from '../../client/namespaces.ts'
-import { command, flag, integer, optional } from '../command.ts'
+/** `namespace list|create|delete|move` (spec cli 4.8, 4.15). */
+import {
+  createNamespace,
+  deleteNamespace,
+  listNamespaces,
+  moveNamespace,
+} from '../../client/namespaces.ts'
+import { command, flag, integer, optional, text } from '../command.ts'
 import {
   type ClientContext,
   connect,
   formatParameters,
+  NAMESPACE_RULES,
   namespaceOf,
   namespaceParameters,
   repositoryParameters,
 } from './common.ts'
+import { showTask } from './follow.ts'
 
 const parameters = { ...repositoryParameters, ...namespaceParameters } as const
 
@@ -58,5 +65,31 @@ export const namespaceDelete = command({
     const namespace = namespaceOf(context, args.ns)
     await using connection = await connect(context, args)
     await deleteNamespace(connection, namespace, { deleteGroups: args['delete-groups'] })
+  },
+})
+
+export const namespaceMove = command({
+  path: 'namespace move',
+  summary: 'Move a namespace with all its groups and namespaces to a different place.',
+  positionals: ['ns'],
+  parameters: {
+    ...parameters,
+    ...formatParameters,
+    'target-ns': text('Complete new name of the namespace.', NAMESPACE_RULES),
+    'max-depth': optional(integer('How many levels of namespaces to move.', { min: 0, max: 7 })),
+    'delete-source': flag('Remove the namespaces that were emptied (default true).'),
+    'merge-groups': flag('Add to groups that the target has already (default true).'),
+  },
+  async run(args, context: ClientContext) {
+    const namespace = namespaceOf(context, args.ns)
+    await using connection = await connect(context, args)
+    const upid = await moveNamespace(connection, {
+      namespace,
+      targetNamespace: args['target-ns'],
+      maxDepth: args['max-depth'],
+      deleteSource: args['delete-source'],
+      mergeGroups: args['merge-groups'],
+    })
+    await showTask(context, connection, { upid, format: args['output-format'] })
   },
 })
