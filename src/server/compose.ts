@@ -3,20 +3,16 @@ import os from 'node:os'
 import type { FileSystem } from '../base/fs/file-system.ts'
 import { nodeFileSystem } from '../base/fs/node-file-system.ts'
 import { type Log, silentLog } from '../base/log.ts'
-import { type Clock, systemClock, unixSeconds } from '../base/time/clock.ts'
+import { type Clock, systemClock } from '../base/time/clock.ts'
 import { ConfigFiles } from '../config/config-files.ts'
-import { type DatastoreConfig, findDatastore, listDatastores } from '../config/datastores.ts'
+import { listDatastores } from '../config/datastores.ts'
 import { ensurePlaces, type Paths } from '../config/paths.ts'
-import { ActiveOperations } from '../datastore/active-operations.ts'
-import { DatastoreRegistry } from '../datastore/registry.ts'
 import { READ_AHEAD_COUNT } from '../datastore/sessions/read-ahead.ts'
-import type { DatastoreSettings } from '../datastore/settings.ts'
-import { procTable, readStartTime } from '../tasks/process-table.ts'
 import { TaskRegistry } from '../tasks/task-registry.ts'
 import { openAuth } from './auth/auth-context.ts'
 import { FileAuthLog } from './auth/auth-log.ts'
 import type { ServerContext, ServerVersion, SessionSettings } from './context.ts'
-import { errors } from './errors.ts'
+import { openDatastores } from './open-datastores.ts'
 
 /** What peers are told: the calls of stock 4.2.3 are those we know. */
 export const SERVER_VERSION: ServerVersion = Object.freeze({
@@ -66,11 +62,8 @@ export async function compose(
     readAheadCount: READ_AHEAD_COUNT,
     ...options.sessions,
   }
-  const settingsOf = async (name: string): Promise<DatastoreSettings | null> =>
-    settingsFrom(await findDatastore(files, name), sessions)
-  const operations = await openOperations(files, log)
-  const stores = { fs, clock, log, paths, settingsOf, operations, lookDelayMs }
-  const datastores = new DatastoreRegistry(stores)
+  const stores = { log, knownChunkWaitMs: sessions.knownChunkWaitMs, lookDelayMs }
+  const { datastores, operations } = await openDatastores(files, stores)
   const node = options.node ?? nodeName(os.hostname())
   const tasks = await TaskRegistry.open({ fs, clock, paths, node, log })
   const known = await listDatastores(files)
@@ -101,49 +94,6 @@ export async function compose(
     await authLog.flush()
   }
   return { context, close }
-}
-
-/** Where stock counts them, too. */
-async function openOperations(files: ConfigFiles, log: Log): Promise<ActiveOperations> {
-  const { fs, clock, paths } = files
-  const starttime = (await readStartTime(fs, process.pid)) ?? unixSeconds(clock)
-  return new ActiveOperations({
-    fs,
-    clock,
-    log,
-    folder: `${paths.run}/active-operations`,
-    self: { pid: process.pid, starttime },
-    isAlive: async (pid, started) => await procTable(fs).isAlive(pid, started),
-    owner: await files.newFileOwner(),
-  })
-}
-
-function settingsFrom(
-  config: DatastoreConfig | null,
-  sessions: SessionSettings,
-): DatastoreSettings | null {
-  if (config === null) return null
-  const { name, path, verifyNew, maintenance, tuning, backend } = config
-  if (backend?.get('type') === 's3') {
-    throw errors.NOT_BUILT_YET({ what: `S3 (datastore '${name}')`, status: 501 })
-  }
-  return {
-    path,
-    verifyNew,
-    syncLevel: tuning.syncLevel,
-    knownChunkCheck: tuning.knownChunkCheck,
-    knownChunkWaitMs: sessions.knownChunkWaitMs ?? tuning.knownChunkWaitMs,
-    gcGraceMs: tuning.gcGraceMs,
-    gcMemoryMax: tuning.gcMemoryMax,
-    verification: {
-      chunkOrder: tuning.chunkOrder,
-      readThreads: tuning.verifyReadThreads,
-      verifyThreads: tuning.verifyThreads,
-      rateLimit: tuning.verifyRateLimit,
-    },
-    maintenance:
-      maintenance === null ? null : { type: maintenance.type, message: maintenance.message ?? '' },
-  }
 }
 
 /** The host's first label, as far as it may stand in a UPID. */
