@@ -103,7 +103,7 @@ export async function runTask(
   administration: Administration,
   context: CommandContext,
   task: { readonly type: string; readonly id: string; readonly isSilent?: boolean },
-  work: (progress: Progress) => Promise<void>,
+  work: (progress: Progress, upid: string) => Promise<void>,
 ): Promise<void> {
   const { fs, paths } = administration
   const { clock, output } = context
@@ -127,7 +127,7 @@ export async function runTask(
           print(`WARN: ${line}`)
         },
       }
-      await work(progress)
+      await work(progress, running.upid)
     },
   )
   const { status } = await done

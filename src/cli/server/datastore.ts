@@ -24,6 +24,7 @@ import {
   SAFE_ID_RULES,
 } from './administration.ts'
 import { removeDatastoreCommand } from './datastore-remove.ts'
+import { verifyCommand, verifyDatastoreCommand } from './datastore-verify.ts'
 
 const KEEP_KEYS = [
   'keep-last',
@@ -141,6 +142,8 @@ export const datastoreCommands: readonly Command<CommandContext>[] = [
   createCommand,
   updateCommand,
   removeDatastoreCommand,
+  verifyDatastoreCommand,
+  verifyCommand,
 ]
 
 /** Every stored option with its JSON type. */
