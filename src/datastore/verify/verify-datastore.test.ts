@@ -155,7 +155,10 @@ suite('verifyDatastore()', () => {
         return manifest.unprotected['verify_state']
       }),
     )
-    assert.deepEqual(states, Array(2).fill({ state: 'failed', upid: UPID }))
+    assert.deepEqual(
+      states,
+      [1, 2].map(() => ({ state: 'failed', upid: UPID })),
+    )
     // The next backup gets no base, sends everything and heals.
     const writer = await backUp(store, DAY_1 + 120, ['one', 'two'])
     assert.equal(writer.base, null)
