@@ -54,6 +54,11 @@ export class DigestMap {
     this.#table.forEach(visit)
   }
 
+  /** As `forEach`, yielding after every `slotCount` slots. What is added meanwhile may be missed; nothing may be deleted. */
+  forEachInSteps(slotCount: number, visit: (digest: Uint8Array) => void): Generator<void> {
+    return this.#table.forEachInSteps(slotCount, visit)
+  }
+
   #valueOf(slot: number): number | undefined {
     return slot < 0 ? undefined : this.#table.valueAt(slot)
   }

@@ -100,6 +100,24 @@ export class DigestTable {
     }
   }
 
+  /**
+   * As `forEach` in steps of `slotCount` slots, so that others can run in between. Entries added meanwhile may be
+   * missed; nothing may be removed.
+   */
+  *forEachInSteps(slotCount: number, visit: (digest: Uint8Array) => void): Generator<void> {
+    // A table that grows gets new arrays: these keep what was there.
+    const used = this.#used
+    const bytes = new Uint8Array(this.#keys.buffer)
+    for (let start = 0; start < used.length; start += slotCount) {
+      const end = Math.min(start + slotCount, used.length)
+      for (let slot = start; slot < end; slot += 1) {
+        if (used[slot] !== 1) continue
+        visit(bytes.subarray(slot * DIGEST_SIZE, (slot + 1) * DIGEST_SIZE))
+      }
+      yield
+    }
+  }
+
   clear(): void {
     this.#size = 0
     this.#allocate(CAPACITY_MIN)

@@ -117,6 +117,11 @@ export class SessionDigests {
   forEach(visit: (bytes: Uint8Array) => void): void {
     this.#entries.forEach((digest) => visit(digest))
   }
+
+  /** As `forEach`, yielding between steps; digests registered meanwhile may be missed: the hook hears of them. */
+  forEachInSteps(slotCount: number, visit: (bytes: Uint8Array) => void): Generator<void> {
+    return this.#entries.forEachInSteps(slotCount, visit)
+  }
 }
 
 function entryAfter(before: number, chunk: { size: number; origin: DigestOrigin }): number {

@@ -1,0 +1,75 @@
+import { strict as assert } from 'node:assert'
+import { suite, test } from 'node:test'
+import { DAY, forget, gc, gcStore, hasChunk, T0 } from '../../../test/support/collection.ts'
+import { FaultFileSystem } from '../../../test/support/fault-file-system.ts'
+import {
+  appendArchive,
+  backUp,
+  begin,
+  finish,
+  makeChunk,
+} from '../../../test/support/test-store.ts'
+import { nodeFileSystem } from '../../base/fs/node-file-system.ts'
+import { readGcStatus } from './status.ts'
+
+for (const engine of ['worker', 'door'] as const) {
+  const fs = engine === 'worker' ? nodeFileSystem : new FaultFileSystem(nodeFileSystem).fs
+  suite(`collect() with the ${engine} engine`, () => {
+    test('removes what only a forgotten snapshot used, and keeps the rest', async (context) => {
+      const { store } = await gcStore(context, { fs })
+      await backUp(store, T0, ['old', 'both'])
+      await backUp(store, T0 + DAY, ['new', 'both'])
+      await forget(store, T0)
+      const lines: string[] = []
+      const status = await gc(store, { lines })
+      assert.equal(await hasChunk(store, 'old'), false)
+      assert.equal(await hasChunk(store, 'both'), true)
+      assert.equal(await hasChunk(store, 'new'), true)
+      assert.equal(status['removed-chunks'], 1)
+      assert.equal(status['disk-chunks'], 2)
+      assert.equal(status['index-file-count'], 1)
+      assert.deepEqual(await readGcStatus(store), status)
+      assert.equal(store.core.gate.size, 0)
+      assert.equal(store.core.processLock.isExclusive, false)
+      assert.equal(store.core.sessions.onRegister, null)
+      assert.ok(lines.includes('marked 100% (1 of 1 index files)'), lines.join('\n'))
+    })
+
+    test('keeps young garbage as pending', async (context) => {
+      const { store } = await gcStore(context, { fs, settings: { gcGraceMs: 3_600_000 } })
+      await backUp(store, T0, ['old'])
+      await backUp(store, T0 + DAY, ['new'])
+      await forget(store, T0)
+      const status = await gc(store)
+      assert.equal(await hasChunk(store, 'old'), true)
+      assert.equal(status['pending-chunks'], 1)
+      assert.equal(status['removed-chunks'], 0)
+    })
+
+    test('keeps what a live session uploaded and cloned', async (context) => {
+      const { store } = await gcStore(context, { fs })
+      await backUp(store, T0, ['base'])
+      const writer = await begin(store, T0 + DAY)
+      const { digest, blob, size } = await makeChunk('fresh')
+      await writer.insertChunk(digest, blob, size)
+      await gc(store)
+      assert.equal(await hasChunk(store, 'fresh'), true)
+      await appendArchive(writer, 'root.pxar.didx', [{ digest, size }])
+      await finish(writer)
+      await gc(store)
+      assert.equal(await hasChunk(store, 'fresh'), true)
+    })
+
+    test('makes several passes when the memory is short', async (context) => {
+      const { store } = await gcStore(context, { fs })
+      const texts = Array.from({ length: 40 }, (_value, index) => `chunk ${index}`)
+      await backUp(store, T0, texts)
+      await backUp(store, T0 + DAY, texts.slice(0, 20))
+      await forget(store, T0)
+      const status = await gc(store, { passCount: 3 })
+      assert.equal(status['removed-chunks'], 20)
+      assert.equal(status['disk-chunks'], 20)
+      assert.equal(status['index-file-count'], 1)
+    })
+  })
+}

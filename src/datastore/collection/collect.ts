@@ -1,0 +1,225 @@
+/**
+ * Garbage collection (datastore-semantics.md 12, races.md 9).
+ *
+ * Order: the process lock, exclusive; the start time; the hook that hears what sessions register; the digests of live
+ * sessions; the walk and the marks, again until nothing unknown appears; the checks; the sweep. Before the first file
+ * goes: every device of the store is synced (R-63). An abort leaves nothing behind: marks only keep, and what is
+ * removed was garbage.
+ */
+import { dirname } from 'node:path'
+import { hasCode } from '../../base/errors.ts'
+import type { ProcessLockGuard } from '../../base/fs/record-lock.ts'
+import { nodeFileSystem } from '../../base/fs/node-file-system.ts'
+import { formatDuration } from '../../base/human-units.ts'
+import type { Progress } from '../../base/progress.ts'
+import { formatRfc3339 } from '../../base/time/format.ts'
+import type { Datastore } from '../datastore.ts'
+import { quote } from '../debug-text.ts'
+import { errors } from '../errors.ts'
+import { CHUNKS_FOLDER } from '../layout.ts'
+import { breathe } from '../sessions/breathe.ts'
+import { doorEngine } from './door-engine.ts'
+import { type CollectionEngine, SIZES_FIELDS } from './engine.ts'
+import { Marks, type MarksState, PREFIX_COUNT } from './marks.ts'
+import {
+  checkClock,
+  checkRoots,
+  checkStore,
+  FolderIdentities,
+  rememberGroups,
+  rememberStore,
+} from './plausibility.ts'
+import { MarksFull, Roots } from './roots.ts'
+import { type CollectionRun, type PassRange, type RunStart, SessionMarks } from './run.ts'
+import { emptyStatus, type GcStatus, readGcStatus, statusLines, writeGcStatus } from './status.ts'
+import { Sweep } from './sweep.ts'
+import { workerEngine } from './worker-engine.ts'
+
+export interface CollectOptions {
+  readonly progress: Progress
+  /** Of the task, for `.gc-status`. */
+  readonly upid: string
+  /** An administrator says that what is gone is meant to be gone: no index at all, or some without a known removal. */
+  readonly isConfirmed?: boolean
+  /** Passes to begin with; more are made when the memory is short. */
+  readonly passCount?: number
+  readonly engine?: CollectionEngine
+}
+
+/** Marking a chunk bad takes the lock for a moment, too. */
+const LOCK_WAIT_MS = 5_000
+const LOCK_RETRY_MS = 50
+/** File times and clocks of writers may differ by this: stock's margin. */
+const WRITER_MARGIN_MS = 300_000
+/** New chunks since the last run. */
+const CAPACITY_RESERVE = 1.15
+const PASSES_MAX = 256
+
+/**
+ * Removes the chunks that nobody references. Throws COLLECTION_RUNNING, PROCESS_LOCK_BUSY, COLLECTION_MARK_FAILED,
+ * COLLECTION_UNSAFE: nothing was removed then; COLLECTION_SWEEP_FAILED, SYNC_FAILED, the abort reason.
+ */
+export async function collect(store: Datastore, options: CollectOptions): Promise<GcStatus> {
+  const { progress, upid } = options
+  const { core } = store
+  using _running = core.collection.begin()
+  using _use = core.enter()
+  progress.log(`starting garbage collection on store ${store.name}`)
+  using _process = await takeProcessLock(store)
+  await checkNesting(store)
+  const run: CollectionRun = {
+    store,
+    progress,
+    engine: options.engine ?? (store.fs === nodeFileSystem ? workerEngine() : doorEngine(store.fs)),
+    start: beginRun(store, progress),
+    counts: emptyStatus(upid),
+    isConfirmed: options.isConfirmed ?? false,
+  }
+  await using _engine = run.engine
+  const identities = await rememberStore(store)
+  await collectAll(run, identities, options.passCount ?? 1)
+  for (const line of statusLines(run.counts)) progress.log(line)
+  const status: GcStatus = Object.freeze({ ...run.counts })
+  await writeGcStatus(store, status)
+  return status
+}
+
+async function takeProcessLock(store: Datastore): Promise<ProcessLockGuard> {
+  const { clock, core } = store
+  const deadline = clock.monotonic() + LOCK_WAIT_MS
+  for (;;) {
+    try {
+      return core.processLock.tryExclusive()
+    } catch (error) {
+      if (!hasCode(error, 'PROCESS_LOCK_HELD') || clock.monotonic() >= deadline) throw error
+    }
+    await clock.sleep(LOCK_RETRY_MS)
+  }
+}
+
+/** A store around this one would take our indexes for strange ones of its own, or miss them. */
+async function checkNesting({ fs, path }: Datastore): Promise<void> {
+  const parts = (await fs.realPath(path)).split('/')
+  const around = new FolderIdentities(fs)
+  for (let count = parts.length - 1; count > 0; count -= 1) {
+    const folder = parts.slice(0, count).join('/')
+    if ((await around.read(`${folder}/${CHUNKS_FOLDER}`)) === null) continue
+    throw errors.COLLECTION_UNSAFE({ reason: `nested in the datastore ${quote(folder)}` })
+  }
+}
+
+/** The start time is taken before anything is marked (races.md R-08). */
+function beginRun({ clock, core, settings }: Datastore, progress: Progress): RunStart {
+  const wallMs = clock.now()
+  const graceMs = settings.gcGraceMs
+  const oldest = core.processLock.oldestShared
+  let cutoffMs = wallMs - graceMs
+  const writerMs = oldest === null ? Infinity : oldest * 1000 - WRITER_MARGIN_MS
+  // Without grace only the marks protect, by an administrator's wish.
+  const isExtended = graceMs > 0 && writerMs < cutoffMs
+  if (isExtended) cutoffMs = writerMs
+  const minimum = formatRfc3339(Math.floor((wallMs - graceMs) / 1000))
+  const cutoff = formatDuration(graceMs / 1000)
+  progress.log(`Using access time cutoff ${cutoff}, minimum access time is ${minimum}`)
+  if (isExtended && oldest !== null) {
+    const started = formatRfc3339(oldest)
+    const extended = formatRfc3339(Math.floor(cutoffMs / 1000))
+    progress.log(
+      `Oldest backup writer started at ${started}, extending minimum access time to ${extended}`,
+    )
+  }
+  return { wallMs, monotonicMs: clock.monotonic(), cutoffMs }
+}
+
+async function collectAll(
+  run: CollectionRun,
+  identities: FolderIdentities,
+  passCount: number,
+): Promise<void> {
+  const known = new Float64Array(PREFIX_COUNT * SIZES_FIELDS)
+  let size = Math.ceil(PREFIX_COUNT / passCount)
+  for (let from = 0; from < PREFIX_COUNT; ) {
+    const range = { from, to: Math.min(from + size, PREFIX_COUNT) }
+    try {
+      await collectPass(run, { range, identities, known })
+      from = range.to
+    } catch (error) {
+      if (!(error instanceof MarksFull)) throw error
+      size = Math.ceil(size / 2)
+      run.progress.log(`marks take too much memory, folders of a pass: ${size}`)
+    }
+  }
+}
+
+interface PassOptions {
+  readonly range: PassRange
+  readonly identities: FolderIdentities
+  readonly known: Float64Array<ArrayBuffer>
+}
+
+async function collectPass(run: CollectionRun, options: PassOptions): Promise<void> {
+  const { store, progress } = run
+  const { range, identities, known } = options
+  const isOnly = range.to - range.from === PREFIX_COUNT
+  const part = isOnly ? '' : `, folders ${range.from} to ${range.to - 1}`
+  const marks = new Marks({ ...range, capacity: await expectedMarks(run, range), shared: true })
+  using sessions = new SessionMarks(store, { ...range, offset: marks.offset })
+  await store.core.collection.untilNoMoves(progress.signal)
+  await sessions.seed(breathe)
+  progress.log(`Start GC phase1 (mark used chunks${part})`)
+  const mayGrow = range.to - range.from > PREFIX_COUNT / PASSES_MAX
+  const bytesMax = mayGrow ? store.settings.gcMemoryMax : Infinity
+  const roots = new Roots(run, { marks: marks.state, bytesMax })
+  await roots.markAll()
+  if (range.from === 0) countIndexes(run, roots)
+  const groups = await rememberGroups(store, roots.files)
+  await checkStore(store, identities)
+  await checkRoots(store, roots, groups)
+  checkClock(store.clock, run.start)
+  progress.log(`Start GC phase2 (sweep unused chunks${part})`)
+  const isWithoutRoots = roots.files.length === 0 && !run.isConfirmed
+  const beforeFirst = async (): Promise<void> => {
+    if (isWithoutRoots) {
+      throw errors.COLLECTION_UNSAFE({ reason: 'there are chunks, but not a single index file' })
+    }
+    await checkStore(store, identities)
+    await syncAll(store, roots)
+  }
+  const keepsZeroChunk = isWithoutRoots
+  const marksNow = (): MarksState => roots.marks
+  const sweep = new Sweep(run, {
+    ...range,
+    sessions,
+    marks: marksNow,
+    known,
+    beforeFirst,
+    keepsZeroChunk,
+  })
+  await sweep.run()
+  if (sweep.temporaryCount > 0) progress.log(`Removed temporary files: ${sweep.temporaryCount}`)
+}
+
+/** A namespace may be a mount of its own (races.md R-63). */
+async function syncAll(store: Datastore, roots: Roots): Promise<void> {
+  const devices = new Map(roots.files.map(({ dev, path }) => [dev, path]))
+  for (const path of devices.values()) {
+    await store.core.sync.addDevice(dirname(`${store.path}/${path}`))
+  }
+  await store.core.sync.run()
+}
+
+async function expectedMarks({ store }: CollectionRun, range: PassRange): Promise<number> {
+  const last = await readGcStatus(store)
+  if (last === null) return 0
+  const count = (last['disk-chunks'] + last['pending-chunks']) * CAPACITY_RESERVE
+  return Math.ceil((count * (range.to - range.from)) / PREFIX_COUNT)
+}
+
+function countIndexes({ counts }: CollectionRun, roots: Roots): void {
+  for (const file of roots.files) {
+    const index = roots.indexOf(file)
+    if (index === undefined) continue
+    counts['index-file-count'] += 1
+    counts['index-data-bytes'] += index.size
+  }
+}

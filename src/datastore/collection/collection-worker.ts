@@ -1,0 +1,24 @@
+/** Script of a collection's threads. */
+import { serveWorker } from '../../base/async/serve-worker.ts'
+import type { ListRequest, MarkRequest, UnlinkRequest } from './engine.ts'
+import { listSync, markSync, unlinkManySync } from './sync-calls.ts'
+
+export type CollectionTask =
+  | ({ readonly kind: 'mark' } & MarkRequest)
+  | ({ readonly kind: 'list' } & ListRequest)
+  | ({ readonly kind: 'unlink' } & UnlinkRequest)
+
+serveWorker((input, context): unknown => {
+  const task = input as CollectionTask
+  const check = (): void => context.throwIfAborted()
+  switch (task.kind) {
+    case 'mark':
+      return markSync(task, check)
+    case 'list':
+      return listSync(task, check)
+    case 'unlink':
+      return unlinkManySync(task)
+    default:
+      return task satisfies never
+  }
+})

@@ -1,0 +1,130 @@
+/**
+ * What must add up before anything is removed (races.md 9.5, R-02, R-15, R-69): a folder that is another one than at
+ * the start, a clock that was set, indexes that are gone without anybody having removed them. A false alarm costs a
+ * run, the other error somebody's data.
+ */
+import { isSystemError } from '../../base/errors.ts'
+import type { FileSystem } from '../../base/fs/file-system.ts'
+import type { Clock } from '../../base/time/clock.ts'
+import type { Datastore } from '../datastore.ts'
+import { quote } from '../debug-text.ts'
+import { errors } from '../errors.ts'
+import { PROCESS_LOCK_FILE } from '../layout.ts'
+import { isExplained } from './removal-log.ts'
+import type { Roots } from './roots.ts'
+import { chunksFolder, type RunStart } from './run.ts'
+import { groupFolderOf, isExpectedPlace, type RootFile } from './walk-roots.ts'
+
+/** Clocks that are steered gently differ by less in a run of any length that matters. */
+const CLOCK_DIFFERENCE_MAX_MS = 60_000
+
+/** Throws COLLECTION_UNSAFE if the wall clock was set since the start. */
+export function checkClock(clock: Clock, start: RunStart): void {
+  const wallMs = clock.now() - start.wallMs
+  const elapsedMs = clock.monotonic() - start.monotonicMs
+  if (wallMs >= 0 && Math.abs(wallMs - elapsedMs) <= CLOCK_DIFFERENCE_MAX_MS) return
+  const seconds = Math.round((wallMs - elapsedMs) / 1000)
+  throw errors.COLLECTION_UNSAFE({ reason: `the system time was set by ${seconds} s meanwhile` })
+}
+
+/** Device and inode of the folders that everything hangs on. */
+export class FolderIdentities {
+  readonly #fs: FileSystem
+  readonly #known = new Map<string, string>()
+
+  constructor(fs: FileSystem) {
+    this.#fs = fs
+  }
+
+  /** What it is now; null if it is missing. */
+  async read(path: string): Promise<string | null> {
+    try {
+      const { dev, ino } = await this.#fs.stat(path)
+      return `${dev}:${ino}`
+    } catch (error) {
+      if (isSystemError(error, 'ENOENT')) return null
+      throw error
+    }
+  }
+
+  async remember(path: string): Promise<void> {
+    const identity = await this.read(path)
+    if (identity !== null) this.#known.set(path, identity)
+  }
+
+  /** Remembered folders that are others now, or gone. */
+  async changed(): Promise<string[]> {
+    const paths: string[] = []
+    for (const [path, identity] of this.#known) {
+      if ((await this.read(path)) !== identity) paths.push(path)
+    }
+    return paths
+  }
+}
+
+/** The store itself: its folder, its chunks, its lock. */
+export async function rememberStore(store: Datastore): Promise<FolderIdentities> {
+  const identities = new FolderIdentities(store.fs)
+  await identities.remember(store.path)
+  await identities.remember(chunksFolder(store))
+  return identities
+}
+
+/** Throws COLLECTION_UNSAFE if the store is not the one that was opened any more. */
+export async function checkStore(store: Datastore, identities: FolderIdentities): Promise<void> {
+  for (const path of await identities.changed()) {
+    throw errors.COLLECTION_UNSAFE({ reason: `${quote(path)} is not the folder it was` })
+  }
+  const lock = `${store.path}/${PROCESS_LOCK_FILE}`
+  if ((await identities.read(lock)) === store.core.identity) return
+  throw errors.COLLECTION_UNSAFE({ reason: `${quote(lock)} is not the file that is locked` })
+}
+
+/**
+ * Throws COLLECTION_UNSAFE if a group lost all its snapshots during the run, though it is still there and nobody here
+ * removed them; or if an index that could not be read any more was not removed by us while its group changed.
+ */
+export async function checkRoots(
+  store: Datastore,
+  roots: Roots,
+  groups: FolderIdentities,
+): Promise<void> {
+  const left = new Set(roots.files.map(({ path }) => groupFolderOf(path)))
+  const emptied = roots.firstFiles.filter(
+    ({ path }) => isExpectedPlace(path) && !left.has(groupFolderOf(path)),
+  )
+  const changed = await groups.changed()
+  if (emptied.length === 0 && changed.length === 0) return
+  const removed = await store.core.collection.removals.read()
+  for (const { path } of emptied) {
+    const folder = `${store.path}/${groupFolderOf(path)}`
+    if (isExplained(path, removed) || (await groups.read(folder)) === null) continue
+    const reason = `all snapshots in ${quote(folder)} vanished, and nobody here removed them`
+    throw errors.COLLECTION_UNSAFE({ reason })
+  }
+  for (const folder of changed) {
+    const path = folder.slice(store.path.length + 1)
+    if ((await groups.read(folder)) === null || isExplainedBelow(path, removed)) continue
+    throw errors.COLLECTION_UNSAFE({ reason: `${quote(folder)} is not the folder it was` })
+  }
+}
+
+/** The groups of `files`, as they are now. */
+export async function rememberGroups(
+  store: Datastore,
+  files: readonly RootFile[],
+): Promise<FolderIdentities> {
+  const identities = new FolderIdentities(store.fs)
+  const folders = files
+    .filter(({ path }) => isExpectedPlace(path))
+    .map(({ path }) => groupFolderOf(path))
+  for (const folder of new Set(folders)) await identities.remember(`${store.path}/${folder}`)
+  return identities
+}
+
+/** A group goes with its last snapshot, and may be made again. */
+function isExplainedBelow(group: string, removed: ReadonlySet<string>): boolean {
+  if (isExplained(group, removed)) return true
+  for (const path of removed) if (path.startsWith(`${group}/`)) return true
+  return false
+}

@@ -1,0 +1,157 @@
+/** The roots of a run: every index that was read, and the marks of all of them. */
+import { quote } from '../debug-text.ts'
+import { errors } from '../errors.ts'
+import type { MarkAnswer, ReadIndex } from './engine.ts'
+import { type MarksState, MARKS_MAX } from './marks.ts'
+import { drainMoveJournal } from './move-journal.ts'
+import type { CollectionRun } from './run.ts'
+import { isExpectedPlace, type RootFile, walkRoots } from './walk-roots.ts'
+
+/** Files and bytes of one call to the engine: what is shown as progress, and how soon an abort is noticed. */
+const BATCH_COUNT = 64
+const BATCH_BYTES = 64 << 20
+/** Each round needs an index that appeared in the one before; a store that is never still is left alone. */
+const ROUNDS_MAX = 100
+
+/** The marks take more memory than they may. */
+export class MarksFull extends Error {}
+
+export class Roots {
+  readonly #run: CollectionRun
+  readonly #bytesMax: number
+  /** Read indexes by device, inode and change time. */
+  readonly #read = new Map<string, ReadIndex>()
+  /** Paths of the last walk below the datastore's folder. */
+  #files: readonly RootFile[] = []
+  #firstFiles: readonly RootFile[] = []
+  readonly #unread = new Set<string>()
+  #marks: MarksState
+  #total = 0
+  #done = 0
+  #percent = 0
+
+  constructor(run: CollectionRun, options: { marks: MarksState; bytesMax: number }) {
+    this.#run = run
+    this.#marks = options.marks
+    this.#bytesMax = options.bytesMax
+  }
+
+  get marks(): MarksState {
+    return this.#marks
+  }
+
+  /** The index files that the first and the last walk saw. */
+  get firstFiles(): readonly RootFile[] {
+    return this.#firstFiles
+  }
+
+  get files(): readonly RootFile[] {
+    return this.#files
+  }
+
+  /** Paths that were listed and gone when they were to be read. */
+  get unread(): ReadonlySet<string> {
+    return this.#unread
+  }
+
+  indexOf(file: RootFile): ReadIndex | undefined {
+    return this.#read.get(identityOf(file))
+  }
+
+  /**
+   * Reads all indexes, and walks again until no unknown one appears (races.md R-61). Throws COLLECTION_MARK_FAILED,
+   * COLLECTION_UNSAFE, MarksFull.
+   */
+  async markAll(): Promise<void> {
+    const { store, progress } = this.#run
+    for (let round = 1; ; round += 1) {
+      const hasMoves = await drainMoveJournal(store)
+      this.#files = await walkRoots(store.fs, store.path, { signal: progress.signal })
+      if (round === 1) this.#firstFiles = this.#files
+      const unknown = this.#files.filter((file) => !this.#read.has(identityOf(file)))
+      if (round > 1 && unknown.length === 0 && !hasMoves) break
+      if (round > ROUNDS_MAX) {
+        throw errors.COLLECTION_UNSAFE({ reason: 'new index files keep appearing' })
+      }
+      this.#announce(unknown, round)
+      await this.#markFiles(unknown)
+    }
+    this.#warnOfPlaces()
+  }
+
+  #announce(unknown: readonly RootFile[], round: number): void {
+    const { store, progress } = this.#run
+    this.#total += unknown.length
+    if (round === 1) return
+    for (const { path } of unknown) {
+      const shown = quote(`${store.path}/${path}`)
+      progress.log(`Encountered new index file '${shown}', increment total index file count`)
+    }
+  }
+
+  async #markFiles(files: readonly RootFile[]): Promise<void> {
+    const { store, engine, progress } = this.#run
+    const byPath = new Map(files.map((file) => [`${store.path}/${file.path}`, file]))
+    for (const paths of batches(files, store.path)) {
+      progress.signal.throwIfAborted()
+      const request = { marks: this.#marks, paths, bytesMax: this.#bytesMax }
+      const answer = await engine.mark(request, { signal: progress.signal })
+      this.#take(answer, byPath)
+      if (answer.isFull || answer.marks.count >= MARKS_MAX) throw new MarksFull()
+    }
+  }
+
+  #take(answer: MarkAnswer, byPath: ReadonlyMap<string, RootFile>): void {
+    this.#marks = answer.marks
+    for (const index of answer.indexes) {
+      this.#read.set(identityOf(index.identity), index)
+      this.#advance()
+    }
+    for (const path of answer.vanished) {
+      const file = byPath.get(path)
+      if (file !== undefined) this.#unread.add(file.path)
+      this.#advance()
+    }
+  }
+
+  #advance(): void {
+    const { progress } = this.#run
+    this.#done += 1
+    progress.advance('index files', this.#done, this.#total)
+    const percent = Math.floor((this.#done * 100) / this.#total)
+    if (percent <= this.#percent) return
+    this.#percent = percent
+    progress.log(`marked ${percent}% (${this.#done} of ${this.#total} index files)`)
+  }
+
+  #warnOfPlaces(): void {
+    const { store, progress } = this.#run
+    const strange = this.#files.filter(({ path }) => !isExpectedPlace(path))
+    for (const { path } of strange) {
+      const shown = quote(`${store.path}/${path}`)
+      progress.warn(`Marked chunks for unexpected index file at '${shown}'`)
+    }
+    if (strange.length === 0) return
+    progress.warn(`Found ${strange.length} index files outside of expected directory scheme`)
+  }
+}
+
+function identityOf(file: { dev: bigint; ino: bigint; ctimeNs: bigint }): string {
+  return `${file.dev}:${file.ino}:${file.ctimeNs}`
+}
+
+/** Paths in the order of groups and times, so that one index resembles the one before. */
+function* batches(files: readonly RootFile[], base: string): Generator<string[]> {
+  const sorted = files.toSorted((a, b) => (a.path < b.path ? -1 : 1))
+  let paths: string[] = []
+  let bytes = 0
+  for (const { path, size } of sorted) {
+    paths.push(`${base}/${path}`)
+    bytes += size
+    if (paths.length < BATCH_COUNT && bytes < BATCH_BYTES) continue
+    yield paths
+    paths = []
+    bytes = 0
+  }
+  if (paths.length > 0) yield paths
+}

@@ -1,0 +1,108 @@
+/**
+ * All index files of a datastore: the whole folder is walked, whatever the layout says, because what is missed here is
+ * deleted (datastore-semantics.md 12.4, races.md R-06). Hidden names are skipped and links not followed, mount points
+ * are crossed. Anything that cannot be read ends the walk; only what vanished does not.
+ */
+import { forEachConcurrent } from '../../base/async/map-concurrent.ts'
+import { isSystemError } from '../../base/errors.ts'
+import type { FileSystem } from '../../base/fs/file-system.ts'
+import { indexKindOf } from '../../formats/index-layout.ts'
+import { osErrorText } from '../../storage/os-error-text.ts'
+import { quote } from '../debug-text.ts'
+import { errors } from '../errors.ts'
+import { CHUNKS_FOLDER } from '../layout.ts'
+
+export interface RootFile {
+  /** Below the datastore's folder. */
+  readonly path: string
+  readonly dev: bigint
+  readonly ino: bigint
+  readonly ctimeNs: bigint
+  readonly size: number
+}
+
+/** Calls at once: enough to hide the turns of the event loop. */
+const FOLDERS_AT_ONCE = 16
+const SNAPSHOT_FOLDER =
+  /^(?:ns\/[^/]+\/)*(?:vm|ct|host)\/[^/]+\/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\/[^/]+$/
+/** ext4's own; it may be unreadable, and nobody keeps snapshots in it. */
+const LOST_AND_FOUND = 'lost+found'
+
+/** Whether the file lies where snapshots are (formats.md 9.1). */
+export function isExpectedPlace(path: string): boolean {
+  return SNAPSHOT_FOLDER.test(path)
+}
+
+/** Group of an index in its expected place: the folder above its snapshot. */
+export function groupFolderOf(path: string): string {
+  return path.split('/').slice(0, -2).join('/')
+}
+
+/** In no order. Throws COLLECTION_MARK_FAILED, COLLECTION_UNSAFE (another datastore inside this one). */
+export async function walkRoots(
+  fs: FileSystem,
+  base: string,
+  options: { readonly signal?: AbortSignal | undefined },
+): Promise<RootFile[]> {
+  const { signal } = options
+  const found: RootFile[] = []
+  let level = ['']
+  while (level.length > 0) {
+    const below: string[] = []
+    const bounds = { concurrency: FOLDERS_AT_ONCE, signal }
+    await forEachConcurrent(level, bounds, async (folder) => {
+      await readFolder(fs, base, { folder, found, below })
+    })
+    level = below
+  }
+  return found
+}
+
+async function readFolder(
+  fs: FileSystem,
+  base: string,
+  walk: { readonly folder: string; readonly found: RootFile[]; readonly below: string[] },
+): Promise<void> {
+  const { folder, found, below } = walk
+  for (const { name, kind } of await entriesOf(fs, base, folder)) {
+    if (name === CHUNKS_FOLDER && folder !== '') {
+      const reason = `nested datastore in ${quote(`${base}/${folder}`)}`
+      throw errors.COLLECTION_UNSAFE({ reason })
+    }
+    if (name.startsWith('.')) continue
+    const path = folder === '' ? name : `${folder}/${name}`
+    if (kind === 'folder') below.push(path)
+    else if (kind === 'file' && indexKindOf(name) !== null) {
+      const root = await lookAt(fs, base, path)
+      if (root !== null) found.push(root)
+    }
+  }
+}
+
+async function entriesOf(fs: FileSystem, base: string, folder: string) {
+  const path = folder === '' ? base : `${base}/${folder}`
+  try {
+    return await fs.readDir(path)
+  } catch (error) {
+    if (folder !== '' && isSystemError(error, 'ENOENT')) return []
+    if (folder === LOST_AND_FOUND && isSystemError(error, 'EACCES', 'EPERM')) return []
+    throw walkFailure(path, error)
+  }
+}
+
+async function lookAt(fs: FileSystem, base: string, path: string): Promise<RootFile | null> {
+  try {
+    const { dev, ino, ctimeNs, size } = await fs.lstat(`${base}/${path}`)
+    return { path, dev, ino, ctimeNs, size }
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return null
+    throw walkFailure(`${base}/${path}`, error)
+  }
+}
+
+function walkFailure(path: string, error: unknown): Error {
+  const reason = isSystemError(error, 'EACCES', 'EPERM')
+    ? `cannot continue garbage-collection safely, permission denied on: ${quote(path)}`
+    : `unexpected error on datastore traversal: ${osErrorText(error)} - ${quote(path)}`
+  return errors.COLLECTION_MARK_FAILED({ reason }, { cause: error })
+}
