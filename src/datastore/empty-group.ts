@@ -1,21 +1,56 @@
 /** The end of a group: it goes with its last snapshot (datastore-semantics.md 5.4). */
+import { isSystemError } from '../base/errors.ts'
 import type { GroupRef } from '../formats/names.ts'
 import type { NamespacePath } from '../formats/namespace.ts'
 import type { Datastore } from './datastore.ts'
-import { groupPath, namespacePath, NOTES_FILE, OWNER_FILE } from './layout.ts'
-import { listSnapshotRefs } from './snapshot-refs.ts'
+import { groupPath, namespacePath, NOTES_FILE, OWNER_FILE, REMOVED_PREFIX } from './layout.ts'
 
-/** Removes a group without snapshots: notes, owner, folder. The caller holds its lock and removes the lock file. */
+/** Also what a crash left of writing them. */
+const GROUP_FILE = new RegExp(`^(?:${OWNER_FILE}|${NOTES_FILE})(?:\\.tmp_[A-Za-z0-9]+)?$`)
+
+/**
+ * Removes a group without snapshots: rests of removals, notes, owner, folder; true if it is gone. Anything else in it
+ * keeps it as it is. The caller holds its lock and removes the lock file.
+ */
 export async function removeEmptyGroup(
   store: Datastore,
   ns: NamespacePath,
   group: GroupRef,
 ): Promise<boolean> {
   const path = groupPath(store.path, ns, group)
-  if ((await listSnapshotRefs(store, ns, group)).length > 0) return false
-  await store.files.remove(`${path}/${NOTES_FILE}`)
-  await store.files.remove(`${path}/${OWNER_FILE}`)
+  const names = await namesIn(store, path)
+  const isRest = (name: string): boolean => name.startsWith(REMOVED_PREFIX)
+  if (names.some((name) => !isRest(name) && !GROUP_FILE.test(name))) return false
+  await removeRests(store, path)
+  // The owner last: a group without is nobody's.
+  const files = names.filter((name) => GROUP_FILE.test(name) && name !== OWNER_FILE)
+  for (const name of [...files, OWNER_FILE]) await store.files.remove(`${path}/${name}`)
   const isGone = await store.files.removeEmptyFolder(path)
   if (isGone) await store.files.syncNames(`${namespacePath(store.path, ns)}/${group.type}`)
   return isGone
+}
+
+/**
+ * Removes what is left in the group's folder `path` of snapshots whose removal began; they are never renamed back
+ * (races.md R-47). True if there was something. Another remover may be at it: what vanishes is no error.
+ */
+export async function removeRests(store: Datastore, path: string): Promise<boolean> {
+  const rests = (await namesIn(store, path)).filter((name) => name.startsWith(REMOVED_PREFIX))
+  for (const name of rests) {
+    try {
+      await store.fs.removeTree(`${path}/${name}`)
+    } catch (error) {
+      if (!isSystemError(error, 'ENOENT', 'ENOTEMPTY')) throw error
+    }
+  }
+  return rests.length > 0
+}
+
+async function namesIn(store: Datastore, path: string): Promise<string[]> {
+  try {
+    return (await store.fs.readDir(path)).map(({ name }) => name)
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return []
+    throw error
+  }
 }

@@ -76,6 +76,14 @@ export const errors = defineErrors({
     message: () => 'only partially deleted due to existing groups but `delete-groups` not true',
   },
 
+  NAMESPACE_LEFT: {
+    kind: 'Conflict',
+    message: ({ ns }: { readonly ns: string }) =>
+      `Cannot remove namespace '${ns}' whole: something else is in it or was made meanwhile`,
+  },
+  /** Of groups and namespaces (17). */
+  MOVE_REFUSED: { kind: 'Conflict', message: ({ text }: Text) => text },
+
   // Groups (6, 9.2)
   GROUP_OWNER_UNREADABLE: {
     kind: 'Invalid',

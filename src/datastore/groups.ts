@@ -18,6 +18,7 @@ import { errors } from './errors.ts'
 import { groupPath, namespacePath, NOTES_FILE, OWNER_FILE } from './layout.ts'
 import type { FileLock } from './locks.ts'
 import { removeSnapshot } from './remove-snapshot.ts'
+import { listSnapshotRefs } from './snapshot-refs.ts'
 import { listSnapshots } from './snapshots.ts'
 
 export interface DeleteGroupResult {
@@ -68,6 +69,17 @@ export async function readOwner(
   return owner
 }
 
+/** A folder without owner and snapshots: its maker crashed in between. Nobody's data is given away with it. */
+export async function isForlorn(
+  store: Datastore,
+  ns: NamespacePath,
+  group: GroupRef,
+): Promise<boolean> {
+  const owner = `${groupPath(store.path, ns, group)}/${OWNER_FILE}`
+  if (await store.files.exists(owner)) return false
+  return (await listSnapshotRefs(store, ns, group)).length === 0
+}
+
 /** Gives the group to `authId`. Throws LOCKED while a backup of it runs, GROUP_OWNER_UNREADABLE if it is missing. */
 export async function setOwner(
   store: Datastore,
@@ -78,6 +90,8 @@ export async function setOwner(
   await readOwner(store, ns, group)
   const text = `while setting the owner of group '${groupText(store.name, ns, group)}'`
   await using _lock = await lockGroupOr(store, { ns, group }, () => text)
+  // Removed or moved away before the lock was ours.
+  await readOwner(store, ns, group)
   await writeOwner(store, ns, group, authId)
 }
 

@@ -4,7 +4,7 @@
  * docs/locking.md. A lock file is unlinked only while it is held, so two holders never exist (races.md R-21, R-22).
  */
 import { dirname } from 'node:path'
-import { hasCode } from '../base/errors.ts'
+import { hasCode, toError } from '../base/errors.ts'
 import { type FileLock, lockFile } from '../base/fs/file-lock.ts'
 import type { FileSystem } from '../base/fs/file-system.ts'
 import type { Clock } from '../base/time/clock.ts'
@@ -18,6 +18,8 @@ export type { FileLock } from '../base/fs/file-lock.ts'
 
 /** Updates of a manifest take milliseconds: who waits longer than this waits for something broken. */
 const MANIFEST_WAIT_MS = 5_000
+/** As stock's. */
+const MOVE_JOURNAL_WAIT_MS = 10_000
 /** A lock file that is removed while it is opened is opened again; each round needs another removal. */
 const REPLACED_ATTEMPTS_MAX = 10
 
@@ -65,6 +67,18 @@ export class LockTable {
     const path = this.manifestLockPath(ns, ref)
     const options = { kind: 'exclusive', timeoutMs: MANIFEST_WAIT_MS } as const
     return await this.#take(path, options, errors.MANIFEST_LOCK_BUSY)
+  }
+
+  /** Exclusive, within ten seconds; the journal itself is the lock file. Throws LOCK_BUSY. */
+  async lockMoveJournal(): Promise<FileLock> {
+    const path = this.moveJournalPath
+    const busy = (_data: object, { cause }: { readonly cause: unknown }) => toError(cause)
+    return await this.#take(path, { kind: 'exclusive', timeoutMs: MOVE_JOURNAL_WAIT_MS }, busy)
+  }
+
+  /** Where moves write the paths they are about to use, one a line (datastore-semantics.md 17). */
+  get moveJournalPath(): string {
+    return `${this.#folder}/${this.#store}/move-journal`
   }
 
   groupLockPath(ns: NamespacePath, group: GroupRef): string {

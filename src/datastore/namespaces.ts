@@ -57,18 +57,25 @@ export async function createNamespace(
   const parentPath = namespacePath(store.path, parent)
   if (!(await store.files.exists(parentPath))) throw errors.NAMESPACE_PARENT_MISSING({ parent })
   const folder = `${parentPath}/${NAMESPACES_FOLDER}`
-  await store.files.createFolder(folder)
-  if (await store.files.createFolder(`${folder}/${name}`)) {
-    await store.files.syncNames(folder)
-    await store.files.syncNames(parentPath)
+  try {
+    // One by one and never the parent: one that was removed meanwhile must not come back (races.md R-41).
+    await store.files.createFolder(folder)
+    if (await store.files.createFolder(`${folder}/${name}`)) {
+      await store.files.syncNames(folder)
+      await store.files.syncNames(parentPath)
+    }
+  } catch (error) {
+    if (!isSystemError(error, 'ENOENT')) throw error
+    throw errors.NAMESPACE_PARENT_MISSING({ parent }, { cause: error })
   }
   return ns
 }
 
 /**
  * Removes a namespace with all below it: groups only with `deleteGroups`, protected snapshots never. What could not be
- * removed makes it throw NAMESPACE_NOT_EMPTY or GROUP_HAS_PROTECTED, after the rest is gone; a group in use throws
- * LOCKED and ends it. Without `errorOnProtected` protected snapshots are only counted.
+ * removed makes it throw NAMESPACE_NOT_EMPTY, NAMESPACE_LEFT (something came meanwhile) or GROUP_HAS_PROTECTED, after
+ * the rest is gone; a group in use throws LOCKED and ends it. Without `errorOnProtected` protected snapshots are only
+ * counted.
  */
 export async function deleteNamespace(
   store: Datastore,
@@ -87,13 +94,14 @@ export async function deleteNamespace(
   }
   let isAllGone = true
   for (const namespace of namespaces.toReversed()) {
-    isAllGone = (await removeFolders(store, namespace)) && isAllGone
+    isAllGone = (await removeEmptyNamespace(store, namespace)) && isAllGone
   }
   await store.files.syncNames(store.path)
   if (!isAllGone && !options.deleteGroups) throw errors.NAMESPACE_NOT_EMPTY({})
   if (result.protectedSnapshots > 0 && options.errorOnProtected) {
     throw errors.GROUP_HAS_PROTECTED({})
   }
+  if (!isAllGone && result.protectedSnapshots === 0) throw errors.NAMESPACE_LEFT({ ns })
   return result
 }
 
@@ -110,8 +118,8 @@ async function deleteGroupsOf(
   }
 }
 
-/** True if the namespace's folder is gone. Only empty folders go. */
-async function removeFolders(store: Datastore, ns: NamespacePath): Promise<boolean> {
+/** Removes a namespace that has neither groups nor namespaces; true if its folder is gone. Only empty folders go. */
+export async function removeEmptyNamespace(store: Datastore, ns: NamespacePath): Promise<boolean> {
   const path = namespacePath(store.path, ns)
   for (const type of BACKUP_TYPES) await store.files.removeEmptyFolder(`${path}/${type}`)
   await store.files.removeEmptyFolder(`${path}/${NAMESPACES_FOLDER}`)

@@ -5,13 +5,12 @@
 import { hasCode, isSystemError } from '../base/errors.ts'
 import { MANIFEST_NAME } from '../formats/archive-name.ts'
 import { groupOf } from '../formats/names.ts'
-import type { NamespacePath } from '../formats/namespace.ts'
-import type { GroupRef } from '../formats/names.ts'
 import type { Datastore } from './datastore.ts'
 import { removeEmptyGroup } from './empty-group.ts'
+import { finishRemovals } from './finish-removals.ts'
 import { listGroups } from './groups.ts'
 import type { JournalEntry } from './journal.ts'
-import { groupPath, PENDING_MANIFEST_PREFIX, REMOVED_PREFIX, snapshotPath } from './layout.ts'
+import { PENDING_MANIFEST_PREFIX, snapshotPath } from './layout.ts'
 import type { FileLock } from './locks.ts'
 import { listNamespaces } from './namespaces.ts'
 import { removeFolder } from './remove-snapshot.ts'
@@ -34,7 +33,7 @@ export async function recoverJournalled(store: Datastore): Promise<string[]> {
 export async function* findUnfinished(store: Datastore): AsyncGenerator<string> {
   for (const ns of await listNamespaces(store)) {
     for (const group of await listGroups(store, ns)) {
-      if (store.settings.maintenance === null) await removeHidden(store, ns, group)
+      if (store.settings.maintenance === null) await finishRemovals(store, ns, group)
       for (const { ref, finished } of await listSnapshots(store, ns, group)) {
         if (!finished) yield snapshotPath(store.path, ns, ref)
       }
@@ -54,7 +53,6 @@ async function recoverEntry(store: Datastore, entry: JournalEntry): Promise<stri
   const gone = { snapshot: false, group: false }
   try {
     gone.snapshot = await removeIfOurs(store, entry)
-    await removeHidden(store, entry.ns, group)
     gone.group = await removeEmptyGroup(store, entry.ns, group)
     await store.core.journal.end(entry.id)
   } finally {
@@ -93,15 +91,4 @@ async function removeIfOurs(store: Datastore, entry: JournalEntry): Promise<bool
   const isOurs = names.includes(`${PENDING_MANIFEST_PREFIX}${entry.id}`) || names.length === 0
   if (!isOurs || names.includes(MANIFEST_NAME)) return false
   return await removeFolder(store, entry.ns, entry.ref)
-}
-
-async function removeHidden(store: Datastore, ns: NamespacePath, group: GroupRef): Promise<void> {
-  const path = groupPath(store.path, ns, group)
-  try {
-    for (const { name } of await store.fs.readDir(path)) {
-      if (name.startsWith(REMOVED_PREFIX)) await store.fs.removeTree(`${path}/${name}`)
-    }
-  } catch (error) {
-    if (!isSystemError(error, 'ENOENT')) throw error
-  }
 }

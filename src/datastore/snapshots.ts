@@ -121,10 +121,14 @@ export async function setProtected(
   value: boolean,
 ): Promise<void> {
   const path = snapshotPath(store.path, ns, ref)
-  if (!(await snapshotExists(store, ns, ref))) {
+  const checkExists = async (): Promise<void> => {
+    if (await snapshotExists(store, ns, ref)) return
     throw errors.SNAPSHOT_MISSING({ text: `snapshot ${formatSnapshot(ref)} does not exist!` })
   }
+  await checkExists()
   await using _lock = await lockForProtection(store, ns, ref)
+  // Removed or moved away before the lock was ours.
+  await checkExists()
   const file = `${path}/${PROTECTED_FILE}`
   if (!value) await store.files.remove(file)
   else if (!(await store.files.exists(file))) await store.files.createNew(file, new Uint8Array())

@@ -3,8 +3,6 @@
  * and the locks in the order of datastore-semantics.md 5.6, the process lock before the answer and not after.
  */
 import { hasCode, isSystemError } from '../../base/errors.ts'
-import type { ProcessLockGuard } from '../../base/fs/record-lock.ts'
-import { unixSeconds } from '../../base/time/clock.ts'
 import { formatBackupTime } from '../../formats/backup-time.ts'
 import { formatSnapshot, type GroupRef, type SnapshotRef } from '../../formats/names.ts'
 import type { NamespacePath } from '../../formats/namespace.ts'
@@ -12,7 +10,7 @@ import { osErrorText } from '../../storage/os-error-text.ts'
 import type { Datastore } from '../datastore.ts'
 import { quote } from '../debug-text.ts'
 import { asNotFound, errors } from '../errors.ts'
-import { checkBackupOwner, readOwner } from '../groups.ts'
+import { checkBackupOwner, isForlorn, readOwner } from '../groups.ts'
 import type { JournalEntry } from '../journal.ts'
 import {
   groupPath,
@@ -24,7 +22,7 @@ import {
 import type { FileLock } from '../locks.ts'
 import { isVerifyFailed, readManifest } from '../manifest-store.ts'
 import { namespaceExists } from '../namespaces.ts'
-import { listSnapshotRefs } from '../snapshot-refs.ts'
+import { takeSharedProcessLock } from '../shared-process-lock.ts'
 import { lastFinished } from '../snapshots.ts'
 import { BackupWriter } from './backup-writer.ts'
 
@@ -37,10 +35,6 @@ export interface BeginBackupRequest {
   readonly caller: string
   readonly benchmark: boolean
 }
-
-/** A collection in another process may be about to end, as after a reload; a client waits for this answer. */
-const PROCESS_LOCK_WAIT_MS = 5_000
-const PROCESS_LOCK_RETRY_MS = 250
 
 /**
  * Begins a session; `abort` of the result must be called at its end. Throws NAMESPACE_MISSING (404), BACKUP_REFUSED
@@ -57,7 +51,7 @@ export async function beginBackup(
   if (!(await namespaceExists(store, ns))) throw errors.NAMESPACE_MISSING(asNotFound)
   checkBenchmark(group, benchmark)
   await using stack = new AsyncDisposableStack()
-  const processLock = stack.use(await takeProcessLock(store))
+  const processLock = stack.use(await takeSharedProcessLock(store))
   await store.core.markInUse()
   const groupLock = stack.use(await openGroup(store, request))
   if (!benchmark) checkBackupOwner(await readOwner(store, ns, group), request.caller)
@@ -79,20 +73,6 @@ function checkBenchmark(group: GroupRef, benchmark: boolean): void {
   if (isBenchmarkGroup && !benchmark) refuse('unable to run benchmark without --benchmark flags')
   if (benchmark && !isBenchmarkGroup) {
     refuse("benchmark flags is only allowed on 'host/benchmark'")
-  }
-}
-
-async function takeProcessLock(store: Datastore): Promise<ProcessLockGuard> {
-  const { clock, core } = store
-  const deadline = clock.monotonic() + PROCESS_LOCK_WAIT_MS
-  for (;;) {
-    try {
-      return core.processLock.tryShared(unixSeconds(clock))
-    } catch (error) {
-      const isBusy = hasCode(error, 'PROCESS_LOCK_BUSY')
-      if (!isBusy || clock.monotonic() >= deadline) throw error
-    }
-    await clock.sleep(PROCESS_LOCK_RETRY_MS)
   }
 }
 
@@ -147,13 +127,6 @@ async function lockGroup(
     const what = isMade ? 'creating new locked backup group' : 'creating locked backup group'
     throw errors.LOCKED({ text: `${error.message} while ${what} ${path}` }, { cause: error })
   }
-}
-
-/** A folder without owner and snapshots: its maker crashed in between. Nobody's data is given away with it. */
-async function isForlorn(store: Datastore, ns: NamespacePath, group: GroupRef): Promise<boolean> {
-  const owner = `${groupPath(store.path, ns, group)}/${OWNER_FILE}`
-  if (await store.files.exists(owner)) return false
-  return (await listSnapshotRefs(store, ns, group)).length === 0
 }
 
 async function createOwner(store: Datastore, path: string, caller: string): Promise<void> {
