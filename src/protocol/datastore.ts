@@ -30,6 +30,11 @@ export const StoreListShape = Type.Array(
 
 export const StatusParameters = closed({ ...store, verbose: Type.Optional(Type.Boolean()) })
 const TypeCounts = Type.Union([Type.Object({ groups: Count, snapshots: Count }), Type.Null()])
+export const GcParameters = closed({
+  ...store,
+  /** Ours: indexes that are gone, though nobody here removed them, are meant to be gone. */
+  'confirm-vanished': Type.Optional(Type.Boolean()),
+})
 export const GcStatusShape = Type.Object({
   upid: Type.Union([Type.String(), Type.Null()]),
   'index-file-count': Count,

@@ -24,6 +24,7 @@ import {
   SAFE_ID_RULES,
 } from './administration.ts'
 import { removeDatastoreCommand } from './datastore-remove.ts'
+import { gcCommands } from './datastore-gc.ts'
 import { verifyCommand, verifyDatastoreCommand } from './datastore-verify.ts'
 
 const KEEP_KEYS = [
@@ -144,6 +145,7 @@ export const datastoreCommands: readonly Command<CommandContext>[] = [
   removeDatastoreCommand,
   verifyDatastoreCommand,
   verifyCommand,
+  ...gcCommands,
 ]
 
 /** Every stored option with its JSON type. */
