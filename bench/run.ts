@@ -1,7 +1,7 @@
 /**
  * Runs benchmarks in turn and prints their tables.
  *
- *   npm run bench -- [--rounds N] [--folder DIR] [--write] [image tree chunker ingest known latency memory]
+ *   npm run bench -- [--rounds N] [--folder DIR] [--write] [image tree chunker ingest known latency memory verify]
  *
  * `--write` keeps the tables in docs/performance.md. Needs `bench/setup.ts` to have run once.
  */
@@ -16,6 +16,7 @@ import { benchIngest } from './ingest.ts'
 import { benchKnownChunks } from './known-chunks.ts'
 import { benchLatency } from './latency.ts'
 import { benchMemory } from './memory.ts'
+import { benchVerify } from './verify.ts'
 import { formatResult, type Result } from './support/result.ts'
 
 const MARK = '<!-- below: written by npm run bench -- --write -->'
@@ -37,6 +38,7 @@ const BENCHES: Readonly<Record<string, (folder: string) => Promise<Result>>> = {
   known: async (folder) => await benchKnownChunks(folder, rounds),
   latency: benchLatency,
   memory: benchMemory,
+  verify: async (folder) => await benchVerify(folder, rounds),
 }
 
 const tables = [machineLine()]

@@ -2,7 +2,7 @@
 import { hasCode } from '../base/errors.ts'
 import { archiveKind } from './archive-name.ts'
 import { type CryptMode, CRYPT_MODES } from './crypt-mode.ts'
-import { decodeBlob, encodeBlob } from './data-blob.ts'
+import { checkBlobCrc, decodeBlob, encodeBlob } from './data-blob.ts'
 import { isDigest } from './digest.ts'
 import { errors } from './errors.ts'
 import {
@@ -13,6 +13,7 @@ import {
   parseJson,
 } from './json.ts'
 import { type BackupType, isBackupType } from './names.ts'
+import { decompressSync } from './zstd.ts'
 
 export interface ManifestFile {
   /** Name on the server, with `.fidx`, `.didx` or `.blob`. Not checked: an uploaded manifest may say `../x`. */
@@ -67,6 +68,16 @@ export async function decodeManifestBlob(blob: Uint8Array): Promise<Manifest> {
     throw errors.MANIFEST_BLOB_INVALID({ reason }, { cause })
   }
   return parseManifest(json)
+}
+
+/** As `decodeManifestBlob`, on the calling thread: for worker threads only. Its errors differ. */
+export function decodeManifestBlobSync(blob: Uint8Array): Manifest {
+  const { encrypted, compressed, headerSize } = checkBlobCrc(blob)
+  if (encrypted) throw errors.BLOB_KEY_MISSING({})
+  const payload = blob.subarray(headerSize)
+  return parseManifest(
+    compressed ? decompressSync(payload, { sizeMax: MANIFEST_SIZE_MAX }) : payload,
+  )
 }
 
 /** The blob of `index.json.blob`: compressed, never encrypted. */

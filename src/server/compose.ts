@@ -13,6 +13,7 @@ import { openAuth } from './auth/auth-context.ts'
 import { FileAuthLog } from './auth/auth-log.ts'
 import type { ServerContext, ServerVersion, SessionSettings } from './context.ts'
 import { openDatastores } from './open-datastores.ts'
+import { SnapshotLists } from './snapshot-lists.ts'
 
 /** What peers are told: the calls of stock 4.2.3 are those we know. */
 export const SERVER_VERSION: ServerVersion = Object.freeze({
@@ -72,6 +73,7 @@ export async function compose(
     usable.map(({ name }) => name),
     report,
   )
+  const lists = new SnapshotLists(clock)
   const context: ServerContext = Object.freeze({
     fs,
     clock,
@@ -82,6 +84,7 @@ export async function compose(
     tasks,
     datastores,
     operations,
+    lists,
     node,
     version: options.version ?? SERVER_VERSION,
     fingerprint: options.fingerprint,
@@ -89,6 +92,7 @@ export async function compose(
   })
   const close = async (): Promise<void> => {
     await tasks.idle()
+    await lists[Symbol.asyncDispose]()
     await datastores.close()
     await operations.flush()
     await authLog.flush()

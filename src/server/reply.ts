@@ -32,6 +32,15 @@ export class WithAttributes {
   }
 }
 
+/** Items of a list that are JSON text already, one or more, with commas between them. */
+export class JsonItems {
+  readonly text: string
+
+  constructor(text: string) {
+    this.text = text
+  }
+}
+
 /** A long list that is sent while it is read; the attributes come first (rest-api §1.2). */
 export class IncrementalList {
   readonly items: AsyncIterable<unknown>
@@ -134,7 +143,8 @@ async function* listBytes(
   let piece = `${head.slice(0, -1)}${head === '{}' ? '' : ','}"data":[`
   let separator = ''
   for (let next = first; next.done !== true; next = await iterator.next()) {
-    piece += separator + JSON.stringify(next.value)
+    const { value } = next
+    piece += separator + (value instanceof JsonItems ? value.text : JSON.stringify(value))
     separator = ','
     if (piece.length < LIST_PIECE_SIZE) continue
     yield textBytes(piece)

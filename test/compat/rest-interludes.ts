@@ -34,9 +34,9 @@ export class Interludes {
 
   /** Brings the server into the state in which `record` was made. */
   async before(record: RestRecord): Promise<void> {
-    // Datastores are made and removed by tasks, and the next call counts on them; verifications count as reading.
-    const isCount = record.phase === 'change' && record.request.path.endsWith('/active-operations')
-    if (record.group === 'config-datastore' || isCount) await this.#state.context.tasks.idle()
+    // Datastores are made and removed, groups moved and verified by tasks, and the next call counts on their end.
+    const isChange = record.group === 'admin-datastore-change' && record.phase === 'change'
+    if (record.group === 'config-datastore' || isChange) await this.#state.context.tasks.idle()
     if (record.phase !== this.#phase) this.#enter(record.phase)
     await this.#setMaintenance(record)
     await this.#runSlowBackup(record)

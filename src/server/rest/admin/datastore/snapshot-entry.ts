@@ -1,6 +1,6 @@
 /** A snapshot and its files as lists show them (rest-api §4.3, SnapshotListItem). */
 import type { Datastore } from '../../../../datastore/datastore.ts'
-import { readManifest } from '../../../../datastore/manifest-store.ts'
+import { readManifest, type StoredManifest } from '../../../../datastore/manifest-store.ts'
 import type { SnapshotListing } from '../../../../datastore/snapshots.ts'
 import { MANIFEST_NAME } from '../../../../formats/archive-name.ts'
 import type { Manifest } from '../../../../formats/manifest.ts'
@@ -18,6 +18,12 @@ export async function snapshotEntry(
   ns: NamespacePath,
   listing: SnapshotListing,
 ): Promise<object> {
+  const read = await readManifest(datastore, ns, listing.ref).catch(() => null)
+  return describeSnapshot(listing, read)
+}
+
+/** The item of a snapshot with this manifest, or without one that can be read. */
+export function describeSnapshot(listing: SnapshotListing, read: StoredManifest | null): object {
   const { ref, files: names } = listing
   const identity = {
     'backup-type': ref.type,
@@ -25,7 +31,6 @@ export async function snapshotEntry(
     'backup-time': ref.time,
     protected: listing.protected,
   }
-  const read = await readManifest(datastore, ns, ref).catch(() => null)
   if (read === null) return { ...identity, files: names.map((filename) => ({ filename })) }
   const files = fileEntries(read.manifest, { blobSize: read.blobSize, names })
   const size = files.reduce((sum, file) => sum + (file.size ?? 0), 0)

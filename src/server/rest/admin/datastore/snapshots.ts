@@ -1,8 +1,10 @@
 /** `snapshots` and `files` (rest-api §4.3). */
 import type { Static } from 'typebox'
 import { mapConcurrent } from '../../../../base/async/map-concurrent.ts'
+import { nodeFileSystem } from '../../../../base/fs/node-file-system.ts'
 import type { Datastore } from '../../../../datastore/datastore.ts'
-import { groupExists, listGroups, readOwner } from '../../../../datastore/groups.ts'
+import { groupExists, listGroups, ownerMatches, readOwner } from '../../../../datastore/groups.ts'
+import { ownerIn } from '../../../../datastore/listing/owner-text.ts'
 import { forgetSnapshot, listSnapshots } from '../../../../datastore/snapshots.ts'
 import type { GroupRef } from '../../../../formats/names.ts'
 import { parseBackupId } from '../../../../formats/names.ts'
@@ -13,8 +15,9 @@ import {
   SnapshotParameters,
 } from '../../../../protocol/datastore.ts'
 import { AUTHENTICATED } from '../../../../protocol/endpoint.ts'
-import { IncrementalList } from '../../../reply.ts'
+import { IncrementalList, JsonItems } from '../../../reply.ts'
 import { type Call, type Route, route } from '../../../route.ts'
+import type { SnapshotLists } from '../../../snapshot-lists.ts'
 import { isListed, openNamespace, openOwned, type PermittedPlace, permit } from './access.ts'
 import { snapshotOf } from './refs.ts'
 import { LIST, REMOVE } from './requirements.ts'
@@ -58,7 +61,13 @@ async function list(
   const place = await permit(call, parameters, LIST)
   const datastore = await openNamespace(call, place)
   const groups = await chosenGroups(datastore, place, parameters)
-  return new IncrementalList(listEntries(datastore, place, { groups, authId: call.caller.authId }))
+  const chosen = { groups, authId: call.caller.authId }
+  // The threads read the machine's own files; behind another door is no such thing.
+  return new IncrementalList(
+    datastore.fs === nodeFileSystem
+      ? listInThreads(call.context.lists, datastore, { ...chosen, place })
+      : listEntries(datastore, place, chosen),
+  )
 }
 
 /** Both filters name one group, which need not exist; otherwise the namespace is read. */
@@ -76,6 +85,30 @@ async function chosenGroups(
   return groups.filter(
     (group) => (type === undefined || group.type === type) && (id === undefined || group.id === id),
   )
+}
+
+/** Items that go out as one piece of text. */
+const ITEMS_PER_PIECE = 256
+
+async function* listInThreads(
+  lists: SnapshotLists,
+  datastore: Datastore,
+  options: {
+    readonly place: PermittedPlace
+    readonly groups: readonly GroupRef[]
+    readonly authId: string
+  },
+): AsyncIterable<JsonItems> {
+  const { place, groups, authId } = options
+  for await (const listed of lists.list(datastore, place.ns, groups)) {
+    const owner = ownerIn(listed.owner)
+    if (place.ownedOnly && (owner === null || !ownerMatches(owner, authId))) continue
+    const end = owner === null ? '}' : `,"owner":${JSON.stringify(owner)}}`
+    for (let start = 0; start < listed.texts.length; start += ITEMS_PER_PIECE) {
+      const texts = listed.texts.slice(start, start + ITEMS_PER_PIECE)
+      yield new JsonItems(texts.map((text) => text.slice(0, -1) + end).join(','))
+    }
+  }
 }
 
 async function* listEntries(
