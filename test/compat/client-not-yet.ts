@@ -40,7 +40,6 @@ export const NOT_YET: readonly CallsNotYet[] = [
     reason: '`garbage-collect` comes with the next issue',
     calls: ['garbage-collect'],
   },
-  { reason: '`group move` comes with a later issue', calls: ['group-move'] },
   { reason: '`server-identity` comes with a later issue', calls: shapes('server-identity') },
   { reason: '`benchmark` comes with a later issue', calls: ['benchmark', 'benchmark-local.json'] },
   {

@@ -13,6 +13,7 @@ import { fileRoutes } from './admin/datastore/files.ts'
 import { gcRoutes } from './admin/datastore/gc.ts'
 import { groupRoutes } from './admin/datastore/groups.ts'
 import { listRoutes } from './admin/datastore/list.ts'
+import { moveRoutes } from './admin/datastore/move.ts'
 import { namespaceRoutes } from './admin/datastore/namespaces.ts'
 import { noteRoutes } from './admin/datastore/notes.ts'
 import { ownerRoutes } from './admin/datastore/owner.ts'
@@ -51,6 +52,7 @@ const SERVED: readonly Route[] = [
   ...verifyRoutes,
   ...gcRoutes,
   ...pruneRoutes,
+  ...moveRoutes,
   ...datastoreConfigRoutes,
   ...datastoreUsageRoutes,
   ...nodeRoutes,
