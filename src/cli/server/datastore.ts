@@ -25,6 +25,8 @@ import {
 } from './administration.ts'
 import { removeDatastoreCommand } from './datastore-remove.ts'
 import { gcCommands } from './datastore-gc.ts'
+import { moveGroupCommand, moveNamespaceCommand } from './datastore-move.ts'
+import { pruneDatastoreCommand } from './datastore-prune.ts'
 import { verifyCommand, verifyDatastoreCommand } from './datastore-verify.ts'
 
 const KEEP_KEYS = [
@@ -145,6 +147,9 @@ export const datastoreCommands: readonly Command<CommandContext>[] = [
   removeDatastoreCommand,
   verifyDatastoreCommand,
   verifyCommand,
+  pruneDatastoreCommand,
+  moveGroupCommand,
+  moveNamespaceCommand,
   ...gcCommands,
 ]
 
