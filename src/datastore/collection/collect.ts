@@ -19,7 +19,9 @@ import { errors } from '../errors.ts'
 import { CHUNKS_FOLDER } from '../layout.ts'
 import { breathe } from '../sessions/breathe.ts'
 import { doorEngine } from './door-engine.ts'
-import { type CollectionEngine, SIZES_FIELDS } from './engine.ts'
+import type { CollectionEngine } from './engine.ts'
+import { readSizes, writeSizes } from './folder-sizes.ts'
+import { Memory } from './memory.ts'
 import { Marks, type MarksState, PREFIX_COUNT } from './marks.ts'
 import {
   checkClock,
@@ -77,7 +79,12 @@ export async function collect(store: Datastore, options: CollectOptions): Promis
   }
   await using _engine = run.engine
   const identities = await rememberStore(store)
-  await collectAll(run, identities, options.passCount ?? 1)
+  const memory = await Memory.open(run)
+  try {
+    await collectAll(run, { identities, memory, passCount: options.passCount ?? 1 })
+  } finally {
+    await memory.close()
+  }
   for (const line of statusLines(run.counts)) progress.log(line)
   const status: GcStatus = Object.freeze({ ...run.counts })
   await writeGcStatus(store, status)
@@ -133,15 +140,16 @@ function beginRun({ clock, core, settings }: Datastore, progress: Progress): Run
 
 async function collectAll(
   run: CollectionRun,
-  identities: FolderIdentities,
-  passCount: number,
+  options: Pick<PassOptions, 'identities' | 'memory'> & { readonly passCount: number },
 ): Promise<void> {
-  const known = new Float64Array(PREFIX_COUNT * SIZES_FIELDS)
-  let size = Math.ceil(PREFIX_COUNT / passCount)
+  const { store } = run
+  const known = await readSizes(store)
+  let size = Math.ceil(PREFIX_COUNT / options.passCount)
+  let roots: Roots | null = null
   for (let from = 0; from < PREFIX_COUNT; ) {
     const range = { from, to: Math.min(from + size, PREFIX_COUNT) }
     try {
-      await collectPass(run, { range, identities, known })
+      roots = await collectPass(run, { ...options, range, known })
       from = range.to
     } catch (error) {
       if (!(error instanceof MarksFull)) throw error
@@ -149,51 +157,80 @@ async function collectAll(
       run.progress.log(`marks take too much memory, folders of a pass: ${size}`)
     }
   }
+  if (roots === null) return
+  const { present, entries: read, marks } = roots
+  await options.memory.save(marks, { present, read })
+  await writeSizes(store, known)
 }
 
 interface PassOptions {
   readonly range: PassRange
   readonly identities: FolderIdentities
+  readonly memory: Memory
   readonly known: Float64Array<ArrayBuffer>
 }
 
-async function collectPass(run: CollectionRun, options: PassOptions): Promise<void> {
+/** One range of folders: its marks from all indexes, then its sweep. */
+async function collectPass(run: CollectionRun, options: PassOptions): Promise<Roots> {
   const { store, progress } = run
-  const { range, identities, known } = options
+  const { range, memory } = options
   const isOnly = range.to - range.from === PREFIX_COUNT
-  const part = isOnly ? '' : `, folders ${range.from} to ${range.to - 1}`
-  const marks = new Marks({ ...range, capacity: await expectedMarks(run, range), shared: true })
-  using sessions = new SessionMarks(store, { ...range, offset: marks.offset })
+  await (isOnly ? memory.beginLists() : memory.endLists())
+  const capacity = await expectedMarks(run, range)
+  const { state: marks } = new Marks({ ...range, capacity, shared: true })
+  using sessions = new SessionMarks(store, range)
   await store.core.collection.untilNoMoves(progress.signal)
   await sessions.seed(breathe)
+  const part = isOnly ? '' : `, folders ${range.from} to ${range.to - 1}`
   progress.log(`Start GC phase1 (mark used chunks${part})`)
-  const mayGrow = range.to - range.from > PREFIX_COUNT / PASSES_MAX
-  const bytesMax = mayGrow ? store.settings.gcMemoryMax : Infinity
-  const roots = new Roots(run, { marks: marks.state, bytesMax })
+  const mayShrink = range.to - range.from > PREFIX_COUNT / PASSES_MAX
+  const bytesMax = mayShrink ? store.settings.gcMemoryMax : Infinity
+  const roots = new Roots(run, { marks, capacity, bytesMax, memory })
   await roots.markAll()
   if (range.from === 0) countIndexes(run, roots)
+  await checkBeforeSweep(run, roots, options)
+  progress.log(`Start GC phase2 (sweep unused chunks${part})`)
+  await sweepPass(run, roots, { ...options, sessions })
+  return roots
+}
+
+async function checkBeforeSweep(
+  { store, start }: CollectionRun,
+  roots: Roots,
+  { identities }: PassOptions,
+): Promise<void> {
   const groups = await rememberGroups(store, roots.files)
   await checkStore(store, identities)
   await checkRoots(store, roots, groups)
-  checkClock(store.clock, run.start)
-  progress.log(`Start GC phase2 (sweep unused chunks${part})`)
-  const isWithoutRoots = roots.files.length === 0 && !run.isConfirmed
+  checkClock(store.clock, start)
+}
+
+async function sweepPass(
+  run: CollectionRun,
+  roots: Roots,
+  options: PassOptions & { readonly sessions: SessionMarks },
+): Promise<void> {
+  const { store, progress, isConfirmed } = run
+  const { identities, memory, range, known, sessions } = options
+  // A store whose last snapshot was removed has none either, but then a run before this one saw it.
+  const isWithoutRoots = roots.files.length === 0 && memory.isFirstRun && !isConfirmed
   const beforeFirst = async (): Promise<void> => {
     if (isWithoutRoots) {
       throw errors.COLLECTION_UNSAFE({ reason: 'there are chunks, but not a single index file' })
     }
+    await roots.readKept()
     await checkStore(store, identities)
+    checkClock(store.clock, run.start)
     await syncAll(store, roots)
   }
-  const keepsZeroChunk = isWithoutRoots
-  const marksNow = (): MarksState => roots.marks
+  const marks = (): MarksState => roots.marks
   const sweep = new Sweep(run, {
     ...range,
     sessions,
-    marks: marksNow,
+    marks,
     known,
     beforeFirst,
-    keepsZeroChunk,
+    keepsZeroChunk: isWithoutRoots,
   })
   await sweep.run()
   if (sweep.temporaryCount > 0) progress.log(`Removed temporary files: ${sweep.temporaryCount}`)
@@ -216,10 +253,8 @@ async function expectedMarks({ store }: CollectionRun, range: PassRange): Promis
 }
 
 function countIndexes({ counts }: CollectionRun, roots: Roots): void {
-  for (const file of roots.files) {
-    const index = roots.indexOf(file)
-    if (index === undefined) continue
+  for (const { size } of roots.present) {
     counts['index-file-count'] += 1
-    counts['index-data-bytes'] += index.size
+    counts['index-data-bytes'] += size
   }
 }

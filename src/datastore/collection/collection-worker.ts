@@ -1,10 +1,19 @@
 /** Script of a collection's threads. */
 import { serveWorker } from '../../base/async/serve-worker.ts'
-import type { ListRequest, MarkRequest, UnlinkRequest } from './engine.ts'
-import { listSync, markSync, unlinkManySync } from './sync-calls.ts'
+import type {
+  CompareRequest,
+  ListRequest,
+  MarkRequest,
+  RestoreRequest,
+  UnlinkRequest,
+} from './engine.ts'
+import { restoreMarks } from './marks.ts'
+import { compareSync, listSync, markSync, unlinkManySync } from './sync-calls.ts'
 
 export type CollectionTask =
   | ({ readonly kind: 'mark' } & MarkRequest)
+  | ({ readonly kind: 'compare' } & CompareRequest)
+  | ({ readonly kind: 'restore' } & RestoreRequest)
   | ({ readonly kind: 'list' } & ListRequest)
   | ({ readonly kind: 'unlink' } & UnlinkRequest)
 
@@ -14,6 +23,10 @@ serveWorker((input, context): unknown => {
   switch (task.kind) {
     case 'mark':
       return markSync(task, check)
+    case 'compare':
+      return compareSync(task, check)
+    case 'restore':
+      return restoreMarks(task)
     case 'list':
       return listSync(task, check)
     case 'unlink':

@@ -5,6 +5,8 @@ import { INDEX_HEADER_SIZE } from '../../formats/archive-index.ts'
 import { osErrorText } from '../../storage/os-error-text.ts'
 import type {
   CollectionEngine,
+  CompareRequest,
+  IndexIdentity,
   ListAnswer,
   ListRequest,
   LooseEntry,
@@ -15,8 +17,8 @@ import type {
   UnlinkRequest,
 } from './engine.ts'
 import { type EntryStat, FolderList, prefixName } from './list-folder.ts'
-import { checkWhole, IndexMarker, markFailure } from './mark-index.ts'
-import { Marks, PREFIX_COUNT } from './marks.ts'
+import { checkWhole, identityFrom, IndexMarker, isSameIndex, markFailure } from './mark-index.ts'
+import { Marks, PREFIX_COUNT, restoreMarks } from './marks.ts'
 import { decideUnlink, entryPath, goodPath } from './unlink-entry.ts'
 
 const NANOSECONDS_PER_MS = 1e6
@@ -26,6 +28,8 @@ export function doorEngine(fs: FileSystem): CollectionEngine {
     listsAtOnce: 1,
     foldersPerList: PREFIX_COUNT,
     mark: async (request, { signal }) => await mark(fs, request, signal),
+    compare: async (request, { signal }) => await compare(fs, request, signal),
+    restore: async (request) => await Promise.resolve(restoreMarks(request)),
     list: async (request, { signal }) => await list(fs, request, signal),
     unlink: async (request) => await unlinkMany(fs, request),
     [Symbol.asyncDispose]: async () => {},
@@ -81,6 +85,33 @@ async function markFile(
   } catch (error) {
     signal?.throwIfAborted()
     throw markFailure(path, error)
+  }
+}
+
+async function compare(
+  fs: FileSystem,
+  request: CompareRequest,
+  signal: AbortSignal | undefined,
+): Promise<boolean[]> {
+  const same: boolean[] = []
+  for (const [index, path] of request.paths.entries()) {
+    signal?.throwIfAborted()
+    const expected = request.identities[index]
+    same.push(expected !== undefined && (await isIndex(fs, path, expected)))
+  }
+  return same
+}
+
+async function isIndex(fs: FileSystem, path: string, expected: IndexIdentity): Promise<boolean> {
+  try {
+    await using handle = await fs.open(path, 'read')
+    const { dev, ino, ctimeNs, size, kind } = await handle.stat()
+    const stat = { dev, ino, ctimeNs, size, isFile: kind === 'file' }
+    const header = await readAt(handle, 0, Math.min(INDEX_HEADER_SIZE, size))
+    return isSameIndex(identityFrom(stat, header), expected)
+  } catch {
+    // Whoever reads it whole says what is wrong.
+    return false
   }
 }
 

@@ -42,6 +42,20 @@ export interface MarkAnswer {
   readonly isFull: boolean
 }
 
+export interface CompareRequest {
+  readonly paths: readonly string[]
+  /** What each is expected to be. */
+  readonly identities: readonly IndexIdentity[]
+}
+
+export interface RestoreRequest {
+  readonly marks: MarksState
+  /** Words of marks. */
+  readonly keys: Int32Array<ArrayBuffer>
+  /** One byte each: whether it is wanted. */
+  readonly wanted: Uint8Array<ArrayBuffer>
+}
+
 export interface ListRequest {
   /** The `.chunks` folder. */
   readonly folder: string
@@ -111,6 +125,10 @@ export interface CollectionEngine extends AsyncDisposable {
   readonly foldersPerList: number
   /** Throws COLLECTION_MARK_FAILED for any index that cannot be read but has not vanished. */
   mark(request: MarkRequest, options: CallOptions): Promise<MarkAnswer>
+  /** Whether each file is what it is expected to be, its header read afresh; false for any doubt. */
+  compare(request: CompareRequest, options: CallOptions): Promise<boolean[]>
+  /** Adds marks of an earlier run. */
+  restore(request: RestoreRequest, options: CallOptions): Promise<MarksState>
   /** Missing folders are empty; other errors are thrown. */
   list(request: ListRequest, options: CallOptions): Promise<ListAnswer>
   unlink(request: UnlinkRequest): Promise<UnlinkAnswer>

@@ -40,14 +40,7 @@ export class IndexMarker {
     this.#marks = marks
     if (!stat.isFile) throw new Error('not a regular file')
     this.#layout = decodeIndexLayout(indexKindOf(path) ?? 'fixed', header, stat.size)
-    const words = Buffer.from(header.buffer, header.byteOffset, header.byteLength)
-    this.#identity = {
-      dev: stat.dev,
-      ino: stat.ino,
-      ctimeNs: stat.ctimeNs,
-      fileSize: stat.size,
-      header: words.toString('hex', IDENTITY_OFFSET, INDEX_COMMON_HEADER_SIZE),
-    }
+    this.#identity = identityFrom(stat, header)
   }
 
   /** Where the next piece begins in the file and how long it is; null when all was read. */
@@ -81,6 +74,19 @@ export class IndexMarker {
       runs: this.#runs.take(),
     }
   }
+}
+
+/** What an index is, by its file and by what its header says. */
+export function identityFrom(stat: IndexStat, header: Uint8Array): IndexIdentity {
+  const { dev, ino, ctimeNs, size: fileSize } = stat
+  const bytes = Buffer.from(header.buffer, header.byteOffset, header.byteLength)
+  const text = bytes.toString('hex', IDENTITY_OFFSET, INDEX_COMMON_HEADER_SIZE)
+  return { dev, ino, ctimeNs, fileSize, header: text }
+}
+
+export function isSameIndex(a: IndexIdentity, b: IndexIdentity): boolean {
+  const isSameFile = a.dev === b.dev && a.ino === b.ino && a.ctimeNs === b.ctimeNs
+  return isSameFile && a.fileSize === b.fileSize && a.header === b.header
 }
 
 /** An index that is shorter than a moment ago is damaged, or the disk is. */

@@ -179,10 +179,10 @@ export class Marks {
     runs.extendTo(guess)
   }
 
-  /** Adds the keys of a block that `state` of an earlier table gave; `number` counts from its start. */
-  addKeys(keys: Int32Array, first: number, count: number): void {
-    for (let index = first; index < first + count; index += 1) {
-      this.#put(keys[2 * index] ?? 0, keys[2 * index + 1] ?? 0)
+  /** Adds marks of an earlier table with the same place in the digest: those whose byte in `wanted` is 1. */
+  addKeys(keys: Int32Array, wanted: Uint8Array): void {
+    for (let index = 0; index < wanted.length; index += 1) {
+      if (wanted[index] === 1) this.#put(keys[2 * index] ?? 0, keys[2 * index + 1] ?? 0)
     }
   }
 
@@ -277,6 +277,17 @@ export class Marks {
     hash = Math.imul(hash, 0xc2b2_ae35)
     return hash ^ (hash >>> 16)
   }
+}
+
+/** The table of `marks` with more marks of an earlier run. */
+export function restoreMarks(request: {
+  readonly marks: MarksState
+  readonly keys: Int32Array
+  readonly wanted: Uint8Array
+}): MarksState {
+  const marks = new Marks(request.marks)
+  marks.addKeys(request.keys, request.wanted)
+  return marks.state
 }
 
 const NO_SLOTS = new Int32Array(SHARD_SLOTS_MIN)

@@ -10,7 +10,7 @@ import type { Datastore } from '../datastore.ts'
 import { quote } from '../debug-text.ts'
 import { errors } from '../errors.ts'
 import { PROCESS_LOCK_FILE } from '../layout.ts'
-import { isExplained } from './removal-log.ts'
+import { explanationOf } from './removal-log.ts'
 import type { Roots } from './roots.ts'
 import { chunksFolder, type RunStart } from './run.ts'
 import { groupFolderOf, isExpectedPlace, type RootFile } from './walk-roots.ts'
@@ -98,7 +98,7 @@ export async function checkRoots(
   const removed = await store.core.collection.removals.read()
   for (const { path } of emptied) {
     const folder = `${store.path}/${groupFolderOf(path)}`
-    if (isExplained(path, removed) || (await groups.read(folder)) === null) continue
+    if (explanationOf(path, removed) !== null || (await groups.read(folder)) === null) continue
     const reason = `all snapshots in ${quote(folder)} vanished, and nobody here removed them`
     throw errors.COLLECTION_UNSAFE({ reason })
   }
@@ -124,7 +124,7 @@ export async function rememberGroups(
 
 /** A group goes with its last snapshot, and may be made again. */
 function isExplainedBelow(group: string, removed: ReadonlySet<string>): boolean {
-  if (isExplained(group, removed)) return true
+  if (explanationOf(group, removed) !== null) return true
   for (const path of removed) if (path.startsWith(`${group}/`)) return true
   return false
 }

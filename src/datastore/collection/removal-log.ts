@@ -151,12 +151,13 @@ export class RemovalLog {
   }
 }
 
-/** Whether `path` or a folder above it is in `removed`. */
-export function isExplained(path: string, removed: ReadonlySet<string>): boolean {
+/** The note about `path` or a folder above it, or null. */
+export function explanationOf(path: string, removed: ReadonlySet<string>): string | null {
   for (let end = path.length; end > 0; end = path.lastIndexOf('/', end - 1)) {
-    if (removed.has(path.slice(0, end))) return true
+    const above = path.slice(0, end)
+    if (removed.has(above)) return above
   }
-  return false
+  return null
 }
 
 /** A line damaged by a power cut explains nothing. */

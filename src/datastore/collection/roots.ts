@@ -1,7 +1,8 @@
 /** The roots of a run: every index that was read, and the marks of all of them. */
 import { quote } from '../debug-text.ts'
 import { errors } from '../errors.ts'
-import type { MarkAnswer, ReadIndex } from './engine.ts'
+import type { MarkAnswer } from './engine.ts'
+import type { Memory, RootEntry } from './memory.ts'
 import { type MarksState, MARKS_MAX } from './marks.ts'
 import { drainMoveJournal } from './move-journal.ts'
 import type { CollectionRun } from './run.ts'
@@ -16,11 +17,21 @@ const ROUNDS_MAX = 100
 /** The marks take more memory than they may. */
 export class MarksFull extends Error {}
 
+export interface RootsOptions {
+  /** Empty. */
+  readonly marks: MarksState
+  /** How many are expected. */
+  readonly capacity: number
+  /** What the marks may take. */
+  readonly bytesMax: number
+  readonly memory: Memory
+}
+
 export class Roots {
   readonly #run: CollectionRun
-  readonly #bytesMax: number
+  readonly #options: RootsOptions
   /** Read indexes by device, inode and change time. */
-  readonly #read = new Map<string, ReadIndex>()
+  readonly #read = new Map<string, RootEntry>()
   /** Paths of the last walk below the datastore's folder. */
   #files: readonly RootFile[] = []
   #firstFiles: readonly RootFile[] = []
@@ -30,10 +41,10 @@ export class Roots {
   #done = 0
   #percent = 0
 
-  constructor(run: CollectionRun, options: { marks: MarksState; bytesMax: number }) {
+  constructor(run: CollectionRun, options: RootsOptions) {
     this.#run = run
+    this.#options = options
     this.#marks = options.marks
-    this.#bytesMax = options.bytesMax
   }
 
   get marks(): MarksState {
@@ -54,8 +65,30 @@ export class Roots {
     return this.#unread
   }
 
-  indexOf(file: RootFile): ReadIndex | undefined {
-    return this.#read.get(identityOf(file))
+  /** All indexes that were read or taken from memory. */
+  get entries(): readonly RootEntry[] {
+    return [...this.#read.values()]
+  }
+
+  /** Those that the last walk saw, in its order and under the names that they had there. */
+  get present(): readonly RootEntry[] {
+    const present: RootEntry[] = []
+    for (const file of this.#files) {
+      const entry = this.#read.get(identityOf(file))
+      if (entry !== undefined) present.push({ ...entry, path: file.path })
+    }
+    return present
+  }
+
+  /** Reads what was taken from memory: nothing is removed on the word of a list (races.md R-68). */
+  async readKept(): Promise<void> {
+    const kept = this.#files.filter(
+      (file) => this.#read.get(identityOf(file))?.isFromMemory === true,
+    )
+    if (kept.length === 0) return
+    const { progress } = this.#run
+    progress.log(`reading ${kept.length} unchanged index files again before anything is removed`)
+    await this.#markFiles(kept)
   }
 
   /**
@@ -67,7 +100,7 @@ export class Roots {
     for (let round = 1; ; round += 1) {
       const hasMoves = await drainMoveJournal(store)
       this.#files = await walkRoots(store.fs, store.path, { signal: progress.signal })
-      if (round === 1) this.#firstFiles = this.#files
+      if (round === 1) await this.#remember()
       const unknown = this.#files.filter((file) => !this.#read.has(identityOf(file)))
       if (round > 1 && unknown.length === 0 && !hasMoves) break
       if (round > ROUNDS_MAX) {
@@ -79,10 +112,23 @@ export class Roots {
     this.#warnOfPlaces()
   }
 
+  async #remember(): Promise<void> {
+    this.#firstFiles = this.#files
+    this.#total = this.#files.length
+    const { memory, capacity } = this.#options
+    const restored = await memory.restore(this.#files, capacity)
+    if (restored === null) return
+    this.#marks = restored.marks
+    for (const entry of restored.entries) {
+      this.#read.set(identityOf(entry.identity), entry)
+      this.#advance()
+    }
+  }
+
   #announce(unknown: readonly RootFile[], round: number): void {
     const { store, progress } = this.#run
-    this.#total += unknown.length
     if (round === 1) return
+    this.#total += unknown.length
     for (const { path } of unknown) {
       const shown = quote(`${store.path}/${path}`)
       progress.log(`Encountered new index file '${shown}', increment total index file count`)
@@ -94,17 +140,20 @@ export class Roots {
     const byPath = new Map(files.map((file) => [`${store.path}/${file.path}`, file]))
     for (const paths of batches(files, store.path)) {
       progress.signal.throwIfAborted()
-      const request = { marks: this.#marks, paths, bytesMax: this.#bytesMax }
+      const request = { marks: this.#marks, paths, bytesMax: this.#options.bytesMax }
       const answer = await engine.mark(request, { signal: progress.signal })
-      this.#take(answer, byPath)
+      await this.#take(answer, byPath)
       if (answer.isFull || answer.marks.count >= MARKS_MAX) throw new MarksFull()
     }
   }
 
-  #take(answer: MarkAnswer, byPath: ReadonlyMap<string, RootFile>): void {
+  async #take(answer: MarkAnswer, byPath: ReadonlyMap<string, RootFile>): Promise<void> {
     this.#marks = answer.marks
-    for (const index of answer.indexes) {
-      this.#read.set(identityOf(index.identity), index)
+    for (const { path: fullPath, identity, chunkCount, size, runs } of answer.indexes) {
+      const path = fullPath.slice(this.#run.store.path.length + 1)
+      const list = await this.#options.memory.keep(runs)
+      const entry = { path, identity, chunkCount, size, list, isFromMemory: false }
+      this.#read.set(identityOf(identity), entry)
       this.#advance()
     }
     for (const path of answer.vanished) {
@@ -118,7 +167,7 @@ export class Roots {
     const { progress } = this.#run
     this.#done += 1
     progress.advance('index files', this.#done, this.#total)
-    const percent = Math.floor((this.#done * 100) / this.#total)
+    const percent = Math.min(100, Math.floor((this.#done * 100) / this.#total))
     if (percent <= this.#percent) return
     this.#percent = percent
     progress.log(`marked ${percent}% (${this.#done} of ${this.#total} index files)`)

@@ -38,9 +38,9 @@ export class SessionMarks implements Disposable {
   readonly #sessions: readonly LiveSession[]
 
   /** Everything registered from now on is marked. */
-  constructor(store: Datastore, options: PassRange & { readonly offset: number }) {
+  constructor(store: Datastore, range: PassRange) {
     this.#store = store
-    this.#marks = new Marks({ ...options, shared: false })
+    this.#marks = new Marks({ ...range, shared: false })
     store.core.sessions.onRegister = (bytes, offset) => this.#marks.add(bytes, offset)
     this.#sessions = [...store.core.sessions]
   }

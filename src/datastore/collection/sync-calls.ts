@@ -13,6 +13,8 @@ import { isSystemError } from '../../base/errors.ts'
 import { INDEX_HEADER_SIZE } from '../../formats/archive-index.ts'
 import { osErrorText } from '../../storage/os-error-text.ts'
 import type {
+  CompareRequest,
+  IndexIdentity,
   ListAnswer,
   ListRequest,
   LooseEntry,
@@ -23,7 +25,15 @@ import type {
   UnlinkRequest,
 } from './engine.ts'
 import { type EntryStat, FolderList, prefixName } from './list-folder.ts'
-import { checkWhole, IndexMarker, markFailure, PIECE_SIZE } from './mark-index.ts'
+import {
+  checkWhole,
+  identityFrom,
+  IndexMarker,
+  type IndexStat,
+  isSameIndex,
+  markFailure,
+  PIECE_SIZE,
+} from './mark-index.ts'
 import { Marks } from './marks.ts'
 import { decideUnlink, entryPath, goodPath } from './unlink-entry.ts'
 
@@ -57,14 +67,7 @@ function markFile(
     throw markFailure(path, error)
   }
   try {
-    const { dev, ino, ctimeNs, size, ...stats } = fstatSync(fd, { bigint: true })
-    const stat = {
-      dev,
-      ino,
-      ctimeNs,
-      size: Number(size),
-      isFile: stats.mode === undefined || isFile(stats.mode),
-    }
+    const stat = statOf(fd)
     const header = buffer.subarray(0, readFully(fd, buffer, 0, INDEX_HEADER_SIZE))
     const marker = new IndexMarker(path, { header, stat, marks })
     for (let next = marker.next; next !== null; next = marker.next) {
@@ -79,6 +82,39 @@ function markFile(
   } finally {
     closeSync(fd)
   }
+}
+
+/** See `CollectionEngine.compare`. */
+export function compareSync(request: CompareRequest, check: () => void): boolean[] {
+  const buffer = Buffer.allocUnsafe(INDEX_HEADER_SIZE)
+  return request.paths.map((path, index) => {
+    check()
+    const expected = request.identities[index]
+    return expected !== undefined && isIndex(path, expected, buffer)
+  })
+}
+
+function isIndex(path: string, expected: IndexIdentity, buffer: Buffer): boolean {
+  let fd: number
+  try {
+    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+  } catch {
+    // Whoever reads it whole says what is wrong.
+    return false
+  }
+  try {
+    const header = buffer.subarray(0, readFully(fd, buffer, 0, INDEX_HEADER_SIZE))
+    return isSameIndex(identityFrom(statOf(fd), header), expected)
+  } catch {
+    return false
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function statOf(fd: number): IndexStat {
+  const { dev, ino, ctimeNs, size, mode } = fstatSync(fd, { bigint: true })
+  return { dev, ino, ctimeNs, size: Number(size), isFile: isFile(mode) }
 }
 
 const TYPE_MASK = 0o170_000n

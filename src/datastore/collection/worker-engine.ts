@@ -2,6 +2,7 @@
 import { WorkerPool } from '../../base/async/worker-pool.ts'
 import type { CollectionTask } from './collection-worker.ts'
 import type { CollectionEngine, ListAnswer, MarkAnswer, UnlinkAnswer } from './engine.ts'
+import type { MarksState } from './marks.ts'
 
 /** Two folders at once keep a disk busy. */
 const LIST_THREADS = 2
@@ -20,6 +21,10 @@ export function workerEngine(): CollectionEngine {
     foldersPerList: FOLDERS_PER_LIST,
     mark: async (request, { signal }) =>
       await run<MarkAnswer>({ kind: 'mark', ...request }, signal),
+    compare: async (request, { signal }) =>
+      await run<boolean[]>({ kind: 'compare', ...request }, signal),
+    restore: async (request, { signal }) =>
+      await run<MarksState>({ kind: 'restore', ...request }, signal),
     list: async (request, { signal }) =>
       await run<ListAnswer>({ kind: 'list', ...request }, signal),
     unlink: async (request) => {
