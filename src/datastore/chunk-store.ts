@@ -79,18 +79,11 @@ export class ChunkStore {
   async markBad(digest: Digest, isBad: () => Promise<boolean>): Promise<string | null> {
     using _gate = await this.#gate.acquire(digest)
     if (!(await isBad())) return null
-    using _process = this.#excludeOthers()
-    const place = await this.#backend.markBad(digest)
-    if (place !== null) {
-      const text = `chunk ${digest} was found corrupt and renamed while the session relied on it`
-      this.#sessions.failHolders(digest, errors.SESSION_FAILED({ text }))
-    }
-    return place
-  }
-
-  #excludeOthers(): Disposable {
-    if (this.#processLock === null || this.#processLock.isExclusive) return nothing
-    return this.#processLock.tryExclusive()
+    // Also beside a collection of this process: that may end, and others begin, before the chunk is renamed.
+    using _process = this.#processLock?.excludeOthers() ?? nothing
+    const text = `chunk ${digest} was found corrupt and renamed while the session relied on it`
+    using _condemned = this.#sessions.condemn(digest, errors.SESSION_FAILED({ text }))
+    return await this.#backend.markBad(digest)
   }
 }
 

@@ -46,6 +46,26 @@ suite('ProcessLock inside the process', { skip: withoutNative }, () => {
     })
   })
 
+  test('excludeOthers() goes beside any hold, and others stay out until the last of both ends', async () => {
+    await withLock(async (lock, path) => {
+      const mayShare = async (): Promise<boolean> => {
+        await using handle = await nodeFileSystem.open(path, 'read-write-create')
+        return handle.tryLock('record', 'shared')
+      }
+      const first = lock.tryExclusive()
+      const second = lock.excludeOthers()
+      first.release()
+      assert.equal(await mayShare(), false)
+      const third = lock.tryExclusive()
+      second.release()
+      assert.equal(await mayShare(), false)
+      using _shared = lock.tryShared()
+      third.release()
+      assert.equal(await mayShare(), true)
+      assert.equal(lock.sharedCount, 1)
+    })
+  })
+
   test('two names of one file are one lock, which lives until its last close', async () => {
     await withLock(async (lock, path) => {
       symlinkSync(path, `${path}-link`)

@@ -30,6 +30,8 @@ export class ProcessLock {
   /** Guard to the time it was made at, as the caller gave it. */
   readonly #shared = new Map<ProcessLockGuard, number>()
   #isExclusive = false
+  /** Holds of `excludeOthers`. */
+  #excluderCount = 0
   #openCount = 0
 
   private constructor(handle: FileHandle, path: string, identity: string) {
@@ -83,7 +85,7 @@ export class ProcessLock {
    * `since` (the caller's Unix seconds) is only kept for `oldestShared`.
    */
   tryShared(since = 0): ProcessLockGuard {
-    if (this.#shared.size === 0 && !this.#isExclusive) this.#lock('shared')
+    if (!this.#isHeld()) this.#lock('shared')
     const guard = makeGuard(() => this.#releaseShared(guard))
     this.#shared.set(guard, since)
     return guard
@@ -95,9 +97,25 @@ export class ProcessLock {
    */
   tryExclusive(): ProcessLockGuard {
     if (this.#isExclusive) throw errors.PROCESS_LOCK_HELD({ path: this.#path })
-    this.#lock('exclusive')
+    if (this.#excluderCount === 0) this.#lock('exclusive')
     this.#isExclusive = true
-    return makeGuard(() => this.#releaseExclusive())
+    return makeGuard(() => {
+      this.#isExclusive = false
+      this.#settle()
+    })
+  }
+
+  /**
+   * Keeps other processes out as `tryExclusive` does, at once, but beside any other hold of this process: for what only
+   * needs that nobody else has sessions. Throws PROCESS_LOCK_BUSY.
+   */
+  excludeOthers(): ProcessLockGuard {
+    if (!this.#isExclusive && this.#excluderCount === 0) this.#lock('exclusive')
+    this.#excluderCount += 1
+    return makeGuard(() => {
+      this.#excluderCount -= 1
+      this.#settle()
+    })
   }
 
   /** Gives one open back; after the last one the file is closed as soon as no hold is out. */
@@ -115,11 +133,12 @@ export class ProcessLock {
 
   #releaseShared(guard: ProcessLockGuard): void {
     this.#shared.delete(guard)
-    if (this.#shared.size === 0 && !this.#isExclusive) this.#unlock()
+    if (!this.#isHeld()) this.#unlock()
   }
 
-  #releaseExclusive(): void {
-    this.#isExclusive = false
+  /** After the end of an exclusive hold: what is left of it, shared, or nothing. */
+  #settle(): void {
+    if (this.#isExclusive || this.#excluderCount > 0) return
     if (this.#shared.size > 0) this.#lock('shared')
     else this.#unlock()
   }
@@ -130,8 +149,12 @@ export class ProcessLock {
     if (this.#isUnused()) this.#closeFile().catch(() => {})
   }
 
+  #isHeld(): boolean {
+    return this.#shared.size > 0 || this.#isExclusive || this.#excluderCount > 0
+  }
+
   #isUnused(): boolean {
-    return this.#openCount === 0 && this.#shared.size === 0 && !this.#isExclusive
+    return this.#openCount === 0 && !this.#isHeld()
   }
 
   async #closeFile(): Promise<void> {

@@ -276,13 +276,13 @@ export class BackupWriter implements LiveSession {
       this.#throwIfFailed()
       const paths = { path: this.path, pendingPath: this.#pendingPath }
       await completeManifest(this.store, paths, statistics)
-      if (!this.benchmark) await this.#publish(reuses)
+      if (this.benchmark) this.#state = 'finished'
+      else await this.#publish(reuses)
     } catch (error) {
       this.#state = 'failed'
       this.fail(toError(error))
       throw error
     }
-    this.#state = 'finished'
     if (!this.benchmark) await this.#leave({ snapshot: false, group: false })
   }
 
@@ -295,6 +295,9 @@ export class BackupWriter implements LiveSession {
         log: (line) => this.#log(line),
         check: () => this.#throwIfFailed(),
       })
+      // Asked and answered in one step: a chunk that goes from now on goes after the end of this session.
+      this.#throwIfFailed()
+      this.#state = 'finished'
     } catch (error) {
       await unpublishSnapshot(this.store, paths)
       throw error

@@ -4,7 +4,7 @@
  * `register` is the only way a digest enters a session. It is synchronous: between the moment a client may rely on a
  * chunk and the moment a collection knows of it there is no step in which anything else can run.
  */
-import type { Digest } from '../../formats/digest.ts'
+import { type Digest, digestFromBytes } from '../../formats/digest.ts'
 import { DigestMap } from '../../formats/digest-map.ts'
 
 /** How a digest came into a session. */
@@ -50,6 +50,7 @@ export class SessionDigests {
     const before = this.#entries.getAt(bytes, offset) ?? 0
     this.#entries.setAt(bytes, offset, entryAfter(before, chunk))
     this.#owner.onRegister?.(bytes, offset)
+    if (this.#owner.condemnedCount > 0) this.#owner.failIfCondemned(this, bytes, offset)
   }
 
   register(digest: Digest, chunk: { size: number; origin: DigestOrigin }): void {
@@ -155,11 +156,17 @@ export interface LiveSession {
 /** All live writers of one store (by its identity). */
 export class LiveSessions {
   readonly #sessions = new Set<LiveSession>()
+  /** Chunks that are being taken away. */
+  readonly #condemned = new Map<Digest, Error>()
   /** Set while a collection runs, by the collection; unset by it. */
   onRegister: RegisterHook | null = null
 
   get count(): number {
     return this.#sessions.size
+  }
+
+  get condemnedCount(): number {
+    return this.#condemned.size
   }
 
   createDigests(): SessionDigests {
@@ -183,10 +190,23 @@ export class LiveSessions {
     for (const session of this.#sessions) session.fail(reason)
   }
 
-  /** For a chunk that was taken away: each session that relies on it must not finish (races.md R-31, R-32). */
-  failHolders(digest: Digest, reason: Error): void {
+  /**
+   * For a chunk that is about to be taken away: each session that relies on it must not finish, nor one that comes to
+   * rely on it until the result is disposed (races.md R-31, R-32). To be called before it goes: whoever is told only
+   * afterwards may have finished in between.
+   */
+  condemn(digest: Digest, reason: Error): Disposable {
+    this.#condemned.set(digest, reason)
     for (const session of this.#sessions) {
       if (session.digests.has(digest)) session.fail(reason)
     }
+    return { [Symbol.dispose]: () => void this.#condemned.delete(digest) }
+  }
+
+  /** Called inside `register`. */
+  failIfCondemned(digests: SessionDigests, bytes: Uint8Array, offset: number): void {
+    const reason = this.#condemned.get(digestFromBytes(bytes, offset))
+    if (reason === undefined) return
+    for (const session of this.#sessions) if (session.digests === digests) session.fail(reason)
   }
 }
