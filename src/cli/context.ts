@@ -13,4 +13,6 @@ export interface CommandContext {
   readonly environment: Environment
   /** Aborted at the first Ctrl-C. */
   readonly signal: AbortSignal
+  /** Takes SIGHUP for a command that reloads; without, it is a signal to end like the others. */
+  readonly takeHangUps?: (handler: () => void) => void
 }

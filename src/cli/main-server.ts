@@ -1,4 +1,5 @@
 /** `cairn`: puts the doors together, runs the command, sets the exit code. */
+import { closeSync, openSync } from 'node:fs'
 import { systemClock } from '../base/time/clock.ts'
 import type { CommandContext } from './context.ts'
 import { EXIT_FAILED } from './exit-codes.ts'
@@ -9,15 +10,41 @@ import { SERVER_COMMANDS } from './server-commands.ts'
 
 const { stdout, stderr } = process
 
-/** The first signal asks the command to end, the second ends at once. */
-function abortOnSignals(): AbortSignal {
+/** The first signal asks the command to end, the second ends at once; SIGHUP may be taken for something else. */
+function watchSignals(): Pick<CommandContext, 'signal' | 'takeHangUps'> {
   const controller = new AbortController()
+  let onHangUp: (() => void) | null = null
   const onSignal = () => {
     if (controller.signal.aborted) process.exit(EXIT_FAILED)
     controller.abort()
   }
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal)
-  return controller.signal
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, onSignal)
+  process.on('SIGHUP', () => {
+    if (onHangUp === null || isTerminalGone()) onSignal()
+    else onHangUp()
+  })
+  return {
+    signal: controller.signal,
+    takeHangUps: (handler) => {
+      onHangUp = handler
+    },
+  }
+}
+
+const hadTerminal = hasTerminal()
+
+/** A terminal that closes says so by SIGHUP, too: who lived in it ends. */
+function isTerminalGone(): boolean {
+  return hadTerminal && !hasTerminal()
+}
+
+function hasTerminal(): boolean {
+  try {
+    closeSync(openSync('/dev/tty', 'r'))
+    return true
+  } catch {
+    return false
+  }
 }
 
 function openContext(): CommandContext {
@@ -35,7 +62,7 @@ function openContext(): CommandContext {
     prompt: terminalPrompt,
     clock: systemClock,
     environment,
-    signal: abortOnSignals(),
+    ...watchSignals(),
   }
 }
 

@@ -3,6 +3,7 @@ import type { Command } from './command.ts'
 import type { CommandContext } from './context.ts'
 import { aclCommands } from './server/acl.ts'
 import { datastoreCommands } from './server/datastore.ts'
+import { reloadCommand } from './server/reload/reload.ts'
 import { serveCommand } from './server/serve.ts'
 import { userCommands } from './server/user.ts'
 import { tokenCommands } from './server/user-token.ts'
@@ -10,6 +11,7 @@ import { versionCommand } from './server/version.ts'
 
 export const SERVER_COMMANDS: readonly Command<CommandContext>[] = [
   serveCommand,
+  reloadCommand,
   ...datastoreCommands,
   ...userCommands,
   ...tokenCommands,

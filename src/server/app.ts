@@ -52,6 +52,8 @@ export interface App {
   readonly httpServer: Server
   /** Requests that are being answered. */
   readonly requests: OpenRequests
+  /** From now on each connection ends with its answer. */
+  endKeepAlive(): void
 }
 
 export interface AppOptions {
@@ -65,6 +67,7 @@ export interface AppOptions {
 export async function createApp(context: ServerContext, options: AppOptions): Promise<App> {
   let httpServer: Server | null = null
   const requests = new OpenRequests()
+  let isEnding = false
   const fastify = Fastify({
     exposeHeadRoutes: false,
     // Closing is ours: the listener knows the connections, Fastify's server never listens.
@@ -75,6 +78,7 @@ export async function createApp(context: ServerContext, options: AppOptions): Pr
     serverFactory: (handler) => {
       httpServer = createServer(serverOptions, (request, response) => {
         requests.track(response)
+        if (isEnding) response.shouldKeepAlive = false
         if (options.handleFirst?.(request, response) !== true) handler(request, response)
       })
       return httpServer
@@ -90,7 +94,10 @@ export async function createApp(context: ServerContext, options: AppOptions): Pr
   mountPages(fastify, context, options.routes)
   await fastify.ready()
   if (httpServer === null) throw new Error('assertion failed: no server was made')
-  return { fastify, httpServer, requests }
+  const endKeepAlive = (): void => {
+    isEnding = true
+  }
+  return { fastify, httpServer, requests, endKeepAlive }
 }
 
 const serverOptions = {

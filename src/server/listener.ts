@@ -31,12 +31,23 @@ export interface ListenerOptions {
 }
 
 export interface Listener {
-  /** Port 0 takes a free one. Rejects with the system's error. */
-  listen(address: { readonly host: string; readonly port: number }): Promise<{ port: number }>
+  /** Port 0 takes a free one; a socket that listens already is taken over. Rejects with the system's error. */
+  listen(address: ListenAddress): Promise<{ port: number }>
+  /** Of the listening socket; null when it is closed, or elsewhere than on a POSIX system. */
+  readonly descriptor: number | null
   /** No new connections; those that are open go on. */
   stopAccepting(): Promise<void>
+  /** Resolves when no connection is open. */
+  untilEmpty(): Promise<void>
   /** Cuts every connection, sessions included. */
   closeConnections(): void
+}
+
+export interface ListenAddress {
+  readonly host: string
+  readonly port: number
+  /** Descriptor of a listening socket, from the server that ran before; then host and port do not count. */
+  readonly descriptor?: number | undefined
 }
 
 /** Puts the pieces together; nothing listens yet. */
@@ -46,9 +57,15 @@ export function createListener(options: ListenerOptions): Listener {
   const plainServer = createRedirectServer()
   prepareUpgrades(options)
   let ungreeted = 0
+  let emptied: (() => void)[] = []
   const server = net.createServer({ noDelay: true }, (socket) => {
     open.add(socket)
-    socket.once('close', () => open.delete(socket))
+    socket.once('close', () => {
+      open.delete(socket)
+      if (open.size > 0) return
+      for (const wake of emptied) wake()
+      emptied = []
+    })
     socket.on('error', (error) => options.log.debug(() => ({ error }), 'connection failed'))
     tuneSocket(socket)
     if (ungreeted >= UNGREETED_MAX) {
@@ -67,6 +84,15 @@ export function createListener(options: ListenerOptions): Listener {
   server.on('error', (error) => options.log.error('listener failed', { error }))
   return {
     listen: (address) => listen(server, address),
+    get descriptor() {
+      // Node has no other way to say it; the number is stable while the socket is open.
+      const { _handle: handle } = server as { _handle?: { fd?: number } | null }
+      const descriptor = handle?.fd ?? -1
+      return descriptor >= 0 ? descriptor : null
+    },
+    untilEmpty: async () => {
+      if (open.size > 0) await new Promise<void>((resolve) => emptied.push(resolve))
+    },
     stopAccepting: async () => {
       if (!server.listening) return
       // Its callback waits for the last connection; sessions may live for hours.
@@ -162,11 +188,11 @@ function createRedirectServer(): http.Server {
 
 function listen(
   server: net.Server,
-  { host, port }: { readonly host: string; readonly port: number },
+  { host, port, descriptor }: ListenAddress,
 ): Promise<{ port: number }> {
   const { promise, resolve, reject } = Promise.withResolvers<{ port: number }>()
   server.once('error', reject)
-  server.listen({ host, port }, () => {
+  server.listen(descriptor === undefined ? { host, port } : { fd: descriptor }, () => {
     server.off('error', reject)
     const address = server.address()
     resolve({ port: typeof address === 'object' && address ? address.port : port })

@@ -13,6 +13,11 @@ export const errors = defineErrors({
     kind: 'Conflict',
     message: (_data: { readonly upid: string }) => 'abort requested - aborting task',
   },
+  /** (wire, datastore-semantics.md 12.8) */
+  SERVER_ENDING: {
+    kind: 'Conflict',
+    message: (_data: { readonly upid: string }) => 'Server shutdown requested - aborting task',
+  },
   TASKS_TOO_MANY: {
     kind: 'Conflict',
     message: ({ max }: { readonly max: number }) =>

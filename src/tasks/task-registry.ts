@@ -71,6 +71,7 @@ export class TaskRegistry {
   #unsettled = 0
   #nextTaskId = 0
   #idleWaiters: (() => void)[] = []
+  #endingTypes: ReadonlySet<string> = new Set()
 
   private constructor(options: TaskRegistryOptions, self: ProcessId) {
     this.#fs = options.fs
@@ -175,6 +176,15 @@ export class TaskRegistry {
     for (const task of this.#running.values()) task.abort()
   }
 
+  /**
+   * The process is to end, but what runs may go on: only tasks of these types are asked to stop, also those that are
+   * yet to start (datastore-semantics.md 18).
+   */
+  endTypes(types: ReadonlySet<string>): void {
+    this.#endingTypes = types
+    for (const task of this.#running.values()) this.#endIfEnding(task)
+  }
+
   /** Tasks that run in this process, those that are just starting included. */
   runningCount(): number {
     return this.#running.size + this.#unsettled
@@ -194,12 +204,17 @@ export class TaskRegistry {
     this.#running.set(upid, task)
     try {
       await this.#index.update()
+      this.#endIfEnding(task)
       return { task, upid }
     } catch (error) {
       await task.run(() => Promise.reject(toError(error)))
       this.#running.delete(upid)
       throw error
     }
+  }
+
+  #endIfEnding(task: RunningTask): void {
+    if (this.#endingTypes.has(task.id.workerType)) task.end()
   }
 
   async #createLog(start: TaskStart): Promise<{ task: RunningTask; upid: UpidText }> {

@@ -76,6 +76,11 @@ export class RunningTask implements Task {
     this.#abort.abort(errors.TASK_ABORTED({ upid: this.upid }))
   }
 
+  /** As `abort`, because the process ends. */
+  end(): void {
+    this.#abort.abort(errors.SERVER_ENDING({ upid: this.upid }))
+  }
+
   /** Runs `work` and writes the closing line; never throws for an error of the work. */
   async run(work: (task: Task) => Promise<void>): Promise<TaskOutcome> {
     let status: TaskStatus

@@ -26,6 +26,7 @@ interface Koffi {
   errno(value?: number): number
   decode(value: unknown, type: unknown): unknown
   struct(definition: object): unknown
+  struct(name: string, definition: object): unknown
 }
 
 /** koffi refuses more than 64 calls at a time by default; libuv's pool has 4 threads anyway. */

@@ -25,9 +25,22 @@ export const errors = defineErrors({
       "parameter 'group' - groups are currently not supported.",
   },
   /** (text of stock) */
-  DATASTORE_IN_USE: {
+  SERVER_RUNNING: {
     kind: 'Conflict',
-    message: (_data: { readonly name: string }) => 'datastore is currently in use',
+    message: ({ run, pid }: { readonly run: string; readonly pid: number | null }) =>
+      `Cannot start: ${pid === null ? 'another server' : `process ${pid}`} serves with the run folder '${run}'`,
+  },
+  SERVER_NOT_RUNNING: {
+    kind: 'NotFound',
+    message: ({ run }: { readonly run: string }) => `no server runs with the run folder '${run}'`,
+  },
+  SERVER_ENDED: {
+    kind: 'Io',
+    message: ({ status }: { readonly status: number }) => `the server ended with status ${status}`,
+  },
+  RELOAD_FAILED: {
+    kind: 'Io',
+    message: ({ reason }: { readonly reason: string }) => `reload failed: ${reason}`,
   },
   PASSWORD_REALM: {
     kind: 'Unsupported',

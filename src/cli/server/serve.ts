@@ -20,6 +20,10 @@ import { openLog } from './diagnostics.ts'
 import { errors } from './errors.ts'
 import { makeFirstDatastore } from './first-datastore.ts'
 import { surviveLeakedFiles } from './leaked-files.ts'
+import { Predecessor } from './reload/predecessor.ts'
+import { ServiceManager } from './reload/service-manager.ts'
+import { Serving } from './reload/serving.ts'
+import { claimPlace } from './reload/serving-place.ts'
 import { passwordLines, welcomeLines } from './welcome.ts'
 
 const PORT_DEFAULT = 8007
@@ -61,8 +65,11 @@ export const serveCommand = command({
       (line) => output.log(line),
       () => process.exit(EXIT_FAILED),
     )
+    const predecessor = Predecessor.find(environment)
+    await predecessor?.untilGo()
     const administration = await makeAdministration(values, context)
     const { fs, paths, files } = administration
+    await using _place = await claimPlace(fs, paths.run, { isSuccessor: predecessor !== null })
     const { generatedPassword: password } = await setUp(administration, context)
     const secretLines = password === null ? [] : passwordLines(FIRST_USER, password)
     for (const line of secretLines) output.line(line)
@@ -74,6 +81,7 @@ export const serveCommand = command({
       paths,
       host: values.listen,
       port: values.port,
+      descriptor: predecessor?.descriptor,
       log: openLog(environment),
       sessions: sessionSettings(values['known-chunk-wait'], values['read-ahead']),
       report: (line) => output.log(line),
@@ -88,10 +96,21 @@ export const serveCommand = command({
       datastore: datastores[0]?.name ?? null,
       password,
     }
-    for (const line of welcomeLines(welcome)) output.line(line)
-    await aborted(signal)
-    output.log('ending: running sessions may finish, a second signal ends at once')
-    await server.close({ graceMs: values.grace * 1000 })
+    if (predecessor === null) for (const line of welcomeLines(welcome)) output.line(line)
+    const log = (line: string): void => output.log(line)
+    const serving = new Serving({
+      server,
+      fs,
+      run: paths.run,
+      manager: new ServiceManager({ socket: environment['NOTIFY_SOCKET'], clock, onError: log }),
+      predecessor,
+      signal,
+      graceMs: values.grace * 1000,
+      log,
+    })
+    context.takeHangUps?.(() => serving.reload())
+    const status = await serving.run()
+    if (status !== 0) throw errors.SERVER_ENDED({ status })
   },
 })
 
@@ -121,9 +140,4 @@ function adminPassword(given: string): Secret {
     throw errors.ADMIN_PASSWORD_SHORT({ lengthMin: PASSWORD_LENGTH_MIN })
   }
   return new Secret(given)
-}
-
-async function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return
-  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
 }
