@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { findWrongImports } from './check-imports.ts'
+import { findStaleLocking } from './locking-doc.ts'
 import { findUntidy } from './tidy.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -21,6 +22,7 @@ for (const { name, command } of STEPS) {
 }
 report('imports', findWrongImports(root))
 report('tidy', findUntidy(root))
+report('locking', findStaleLocking(root))
 process.stdout.write(
   failed.length === 0 ? 'check: all well\n' : `check failed: ${failed.join(', ')}\n`,
 )
