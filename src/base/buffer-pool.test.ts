@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { BufferPool } from './buffer-pool.ts'
+import { bytesToAlignment } from './fs/native-address.ts'
 
 suite('BufferPool', () => {
   const options = { size: 1000, sizeMin: 100, countMax: 2 }
@@ -34,5 +35,14 @@ suite('BufferPool', () => {
     const known = new Set(taken.map(({ bytes }) => bytes.buffer))
     const again = [pool.take(200), pool.take(200), pool.take(200)]
     assert.equal(again.filter(({ bytes }) => known.has(bytes.buffer)).length, 2)
+  })
+
+  test('an aligned one puts a page behind the headroom', () => {
+    const pool = new BufferPool({ size: 100_000, sizeMin: 1, countMax: 2, isAligned: true })
+    for (const headroom of [0, 12, 44, 4095]) {
+      using buffer = pool.take(100_000, headroom)
+      assert.equal(buffer.bytes.length, 100_000)
+      assert.ok([0, null].includes(bytesToAlignment(buffer.bytes.subarray(headroom))))
+    }
   })
 })

@@ -3,6 +3,8 @@
  * collection of garbage.
  */
 
+import { bytesToAlignment, DIRECT_ALIGNMENT } from './fs/native-address.ts'
+
 /** Gives a buffer of exactly this size, with any content. */
 export type Allocate = (size: number) => Uint8Array<ArrayBuffer>
 
@@ -18,31 +20,49 @@ export interface BufferPoolOptions {
   readonly sizeMin: number
   /** Buffers kept for later. */
   readonly countMax: number
+  /** Whether `take` heeds `headroom`: a page more of memory for each. */
+  readonly isAligned?: boolean
+}
+
+/** A buffer of the pool and where its first whole page begins. */
+interface Whole {
+  readonly memory: Uint8Array<ArrayBuffer>
+  readonly pageStart: number
 }
 
 /** Hands out buffers; one that is not disposed of is simply lost to the pool. */
 export class BufferPool {
   readonly #options: BufferPoolOptions
-  readonly #free: Uint8Array<ArrayBuffer>[] = []
+  readonly #free: Whole[] = []
 
   constructor(options: BufferPoolOptions) {
     this.#options = options
   }
 
-  /** A buffer of `size` bytes with any content. */
-  take(size: number): PooledBuffer {
+  /**
+   * A buffer of `size` bytes with any content. In an aligned pool a page begins `headroom` bytes (less than a page)
+   * behind its start, where the system tells addresses.
+   */
+  take(size: number, headroom = 0): PooledBuffer {
     const { size: wholeSize, sizeMin, countMax } = this.#options
     if (size < sizeMin || size > wholeSize) {
       return { bytes: Buffer.allocUnsafeSlow(size), [Symbol.dispose]() {} }
     }
-    let whole: Uint8Array<ArrayBuffer> | null =
-      this.#free.pop() ?? Buffer.allocUnsafeSlow(wholeSize)
+    let whole: Whole | null = this.#free.pop() ?? this.#make()
+    const start = whole.pageStart === 0 ? 0 : whole.pageStart - headroom
     return {
-      bytes: whole.subarray(0, size),
+      bytes: whole.memory.subarray(start, start + size),
       [Symbol.dispose]: () => {
         if (whole !== null && this.#free.length < countMax) this.#free.push(whole)
         whole = null
       },
     }
+  }
+
+  #make(): Whole {
+    const { size, isAligned = false } = this.#options
+    if (!isAligned) return { memory: Buffer.allocUnsafeSlow(size), pageStart: 0 }
+    const memory = Buffer.allocUnsafeSlow(size + 2 * DIRECT_ALIGNMENT)
+    return { memory, pageStart: DIRECT_ALIGNMENT + (bytesToAlignment(memory) ?? 0) }
   }
 }

@@ -2,14 +2,15 @@
 import type { BigIntStats, Dirent } from 'node:fs'
 import * as nodeFs from 'node:fs/promises'
 import type { Allocate } from '../buffer-pool.ts'
-import type {
-  DirEntry,
-  FileHandle,
-  FileKind,
-  FileStat,
-  FileSystem,
-  FileSystemUsage,
-  OpenMode,
+import {
+  type DirEntry,
+  type FileHandle,
+  type FileKind,
+  type FileStat,
+  type FileSystem,
+  type FileSystemUsage,
+  type OpenMode,
+  WRITE_SIZE_MAX,
 } from './file-system.ts'
 import { flock, type LockRequest, ofdLock, syncfs, utimensatAsync } from './native.ts'
 import { systemClock } from '../time/clock.ts'
@@ -54,8 +55,8 @@ class NodeFileHandle implements FileHandle {
   async write(buffer: Uint8Array, position: number): Promise<void> {
     let done = 0
     while (done < buffer.length) {
-      const rest = buffer.length - done
-      const { bytesWritten } = await this.#handle.write(buffer, done, rest, position + done)
+      const size = Math.min(buffer.length - done, WRITE_SIZE_MAX)
+      const { bytesWritten } = await this.#handle.write(buffer, done, size, position + done)
       if (bytesWritten === 0) throw systemError('EIO', 'write', this.#path)
       done += bytesWritten
     }

@@ -6,7 +6,12 @@ import type { CryptConfig } from '../../crypto/crypt-config.ts'
 import type { ArchiveIndex } from '../../formats/archive-index.ts'
 import { type DecodeChunkOptions, decodeChunk } from '../../formats/chunk.ts'
 import type { CryptMode } from '../../formats/crypt-mode.ts'
-import { checkBlobCrc, ENCRYPTED_BLOB_HEADER_SIZE, inspectBlob } from '../../formats/data-blob.ts'
+import {
+  BLOB_HEADER_SIZE,
+  checkBlobCrc,
+  ENCRYPTED_BLOB_HEADER_SIZE,
+  inspectBlob,
+} from '../../formats/data-blob.ts'
 import type { Digest } from '../../formats/digest.ts'
 import { DigestSet } from '../../formats/digest-map.ts'
 import { isAllZero } from '../backup/zero-chunks.ts'
@@ -84,6 +89,7 @@ class ChunkReader {
       size: Math.min(largestSize(index) + ENCRYPTED_BLOB_HEADER_SIZE, POOLED_SIZE_MAX),
       sizeMin: POOLED_SIZE_MIN,
       countMax: POOLED_COUNT_MAX,
+      isAligned: true,
     })
   }
 
@@ -112,19 +118,23 @@ class ChunkReader {
     return { bytes, release: NOTHING }
   }
 
+  /** Plain bytes that were stored as such begin with a page, as decoded ones do: they can be written directly. */
   async #fetchPooled(digest: Digest, size: number): Promise<Fetched> {
-    const taken: PooledBuffer[] = []
-    const release = (): void => {
-      for (const buffer of taken) buffer[Symbol.dispose]()
-    }
+    let stored: PooledBuffer | null = null
+    let decoded: PooledBuffer | null = null
+    const blob = await this.#load(digest, (length) => {
+      stored = this.#buffers.take(length, BLOB_HEADER_SIZE)
+      return stored.bytes
+    })
     const allocate = (length: number): Uint8Array<ArrayBuffer> => {
-      const buffer = this.#buffers.take(length)
-      taken.push(buffer)
-      return buffer.bytes
+      decoded = this.#buffers.take(length)
+      return decoded.bytes
     }
-    const blob = await this.#load(digest, allocate)
     const bytes = await this.#decode(blob, { digest, size, allocate })
-    return { bytes, release }
+    if (bytes.buffer !== blob.buffer) disposeOf(stored)
+    else disposeOf(decoded)
+    const owner = bytes.buffer === blob.buffer ? stored : decoded
+    return { bytes, release: () => disposeOf(owner) }
   }
 
   async #load(digest: Digest, allocate: Allocate): Promise<Uint8Array> {
@@ -145,6 +155,10 @@ class ChunkReader {
       throw error
     }
   }
+}
+
+function disposeOf(buffer: PooledBuffer | null): void {
+  buffer?.[Symbol.dispose]()
 }
 
 function largestSize(index: ArchiveIndex): number {

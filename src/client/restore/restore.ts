@@ -32,8 +32,9 @@ import { errors } from '../errors.ts'
 import type { ClientHost } from '../host.ts'
 import { type ReaderSession, openReaderSession } from '../reader-session.ts'
 import { type ExtractOptions, extractTree } from './extract.ts'
+import { writeImage } from './image-target.ts'
 import { type PlainChunk, readArchive } from './remote-chunks.ts'
-import { type ByteSink, pipeSink, writeNewFile, writeImage } from './targets.ts'
+import { type ByteSink, pipeSink, writeNewFile } from './targets.ts'
 
 export interface RestoreOptions {
   readonly namespace: string

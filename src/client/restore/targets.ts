@@ -18,22 +18,8 @@ export async function writeNewFile(
   bytes: Uint8Array,
   { replace }: { readonly replace: boolean },
 ): Promise<void> {
-  await using handle = await create(path, replace ? 'w' : 'wx')
+  await using handle = await createTarget(path, replace ? 'w' : 'wx')
   await handle.writeFile(bytes)
-}
-
-/** Writes an image of `size` bytes to the new file `path`; zeros become holes. */
-export async function writeImage(
-  path: string,
-  chunks: AsyncIterable<PlainChunk>,
-  size: number,
-): Promise<void> {
-  await using handle = await create(path, 'wx')
-  for await (const { offset, bytes, release } of chunks) {
-    if (bytes !== null) await writeAll(handle, bytes, offset)
-    release()
-  }
-  await handle.truncate(size)
 }
 
 /** Writes chunks one after the other, zeros included. */
@@ -51,18 +37,11 @@ async function pipeZeros(pipe: ByteSink, size: number): Promise<void> {
   }
 }
 
-async function create(path: string, flags: 'w' | 'wx'): Promise<FileHandle> {
+/** Opens a new file for writing. @throws TARGET_NOT_CREATED */
+export async function createTarget(path: string, flags: 'w' | 'wx'): Promise<FileHandle> {
   try {
     return await open(path, flags)
   } catch (cause) {
     throw errors.TARGET_NOT_CREATED({ path, reason: systemText(cause) })
-  }
-}
-
-async function writeAll(handle: FileHandle, bytes: Uint8Array, offset: number): Promise<void> {
-  let done = 0
-  while (done < bytes.length) {
-    const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, offset + done)
-    done += bytesWritten
   }
 }
