@@ -24,6 +24,21 @@ export async function removeDatastoreConfig(
   name: string,
   options: DatastoreRemovalOptions,
 ): Promise<void> {
+  await closeForRemoval(files, name, options)
+  await options.whileClosed?.()
+  if (!options.keepJobs) {
+    await removeJobs(files, name)
+    await removeAclSubtree(files, `/datastore/${name}`)
+  }
+  await removeDatastore(files, name)
+}
+
+/** Sets the mode `delete`, from which only a removal leads on. Errors: DATASTORE_MISSING, CONFIG_MODIFIED. */
+export async function closeForRemoval(
+  files: ConfigFiles,
+  name: string,
+  options: { readonly digest?: string | undefined },
+): Promise<void> {
   if ((await findDatastore(files, name)) === null) throw errors.DATASTORE_MISSING({ name })
   const close = new Map([['maintenance-mode', 'delete']])
   await files.update(
@@ -31,12 +46,6 @@ export async function removeDatastoreConfig(
     (config) => changeSection(config, { type: 'datastore', id: name }, close),
     { digest: options.digest },
   )
-  await options.whileClosed?.()
-  if (!options.keepJobs) {
-    await removeJobs(files, name)
-    await removeAclSubtree(files, `/datastore/${name}`)
-  }
-  await removeDatastore(files, name)
 }
 
 async function removeJobs(files: ConfigFiles, name: string): Promise<void> {

@@ -1,6 +1,6 @@
 /**
  * Removes the data of a datastore, protected snapshots too. The caller has taken it out of use; sessions of any
- * process on it make it fail. Source: rest-api.md 4.9 (DELETE).
+ * process on it make it fail. Source: datastore-semantics.md 9.4.
  */
 import { isSystemError } from '../base/errors.ts'
 import type { FileSystem } from '../base/fs/file-system.ts'
@@ -8,9 +8,8 @@ import { ProcessLock } from '../base/fs/record-lock.ts'
 import type { Progress } from '../base/progress.ts'
 import { CHUNKS_FOLDER, NAMESPACES_FOLDER, PROCESS_LOCK_FILE } from './layout.ts'
 
-/** Groups before chunks, the referrers first; the lock file last, so that nobody begins meanwhile. */
-const FOLDERS = [NAMESPACES_FOLDER, 'ct', 'vm', 'host', CHUNKS_FOLDER]
-const FILES = ['.gc-status', PROCESS_LOCK_FILE]
+/** Groups before chunks, the referrers first: if one of them stays, its chunks do. */
+const CONTENT = [NAMESPACES_FOLDER, 'ct', 'vm', 'host', '.gc-status', CHUNKS_FOLDER]
 
 /**
  * Throws PROCESS_LOCK_BUSY or PROCESS_LOCK_HELD while another process uses the datastore in `path`. Sessions of this
@@ -20,27 +19,37 @@ export async function checkUnused(fs: FileSystem, path: string): Promise<void> {
   await withLock(fs, path, () => Promise.resolve())
 }
 
-/** Removes the data in `path`, and the folder if nothing else is in it. Errors as checkUnused. */
-export async function destroyDatastore(
+/** Removes all but the lock file. What is gone already is no error: another removal ended there. Errors as checkUnused. */
+export async function destroyContent(
   fs: FileSystem,
   path: string,
   progress: Progress,
 ): Promise<void> {
+  progress.log('Deleting datastore data...')
   await withLock(fs, path, async () => {
-    progress.log('Deleting datastore data...')
-    for (const folder of FOLDERS) {
+    for (const name of CONTENT) {
       progress.signal.throwIfAborted()
-      await fs.removeTree(`${path}/${folder}`)
+      await fs.removeTree(`${path}/${name}`)
     }
-    for (const file of FILES) await fs.removeTree(`${path}/${file}`)
-    progress.log('Finished deleting data.')
   })
+}
+
+/** Removes the lock file of a datastore without content, and the folder if nothing else is in it. */
+export async function removeEmptied(
+  fs: FileSystem,
+  path: string,
+  progress: Progress,
+): Promise<void> {
+  await fs.removeTree(`${path}/${PROCESS_LOCK_FILE}`)
+  progress.log('Finished deleting data.')
   try {
     await fs.rmdir(path)
     progress.log('Removed empty datastore directory.')
   } catch (error) {
-    if (!isSystemError(error, 'ENOTEMPTY', 'EEXIST', 'EBUSY', 'ENOENT')) throw error
-    progress.log(`${path} is kept: something else is in it`)
+    if (isSystemError(error, 'ENOENT')) return
+    // Something else is in it, or it is a mount point.
+    if (!isSystemError(error, 'ENOTEMPTY', 'EEXIST', 'EBUSY')) throw error
+    progress.warn('Datastore directory not empty, not deleting.')
   }
 }
 

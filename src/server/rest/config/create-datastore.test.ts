@@ -7,13 +7,14 @@ import { addDatastore, findDatastore } from '../../../config/datastores.ts'
 import { resolvePaths } from '../../../config/paths.ts'
 import { makeTemporaryFolder } from '../../../../test/support/temporary-folder.ts'
 import { type Composition, compose } from '../../compose.ts'
-import { runCreation, runRemoval } from './create-datastore.ts'
+import { removeDatastore } from '../../remove-datastore.ts'
+import { runCreation } from './create-datastore.ts'
 
 const folder = await makeTemporaryFolder()
 
-suite('runRemoval()', () => {
+suite('removeDatastore()', () => {
   let composition: Composition
-  const removal = { name: 'store', destroyData: true, keepJobConfigs: false }
+  const removal = { name: 'store', destroyData: true, keepJobs: false }
 
   before(async () => {
     const paths = resolvePaths({ data: folder })
@@ -40,7 +41,7 @@ suite('runRemoval()', () => {
     const path = await addStore()
     {
       using _operation = context.operations.begin('store', 'write')
-      await assert.rejects(runRemoval(context, removal, silentProgress()), {
+      await assert.rejects(removeDatastore(context, removal, silentProgress()), {
         message: 'datastore is currently in use',
       })
     }
@@ -54,7 +55,7 @@ suite('runRemoval()', () => {
     const { context } = composition
     const path = join(folder, 'store')
     writeFileSync(join(path, 'letter.txt'), 'mine')
-    await runRemoval(context, removal, silentProgress())
+    await removeDatastore(context, removal, silentProgress())
     assert.equal(await findDatastore(context.files, 'store'), null)
     assert.ok(!existsSync(join(path, 'host')))
     assert.ok(existsSync(join(path, 'letter.txt')))

@@ -21,7 +21,8 @@ import { hasPrivilege } from '../../auth/permissions.ts'
 import { errors, refused } from '../../errors.ts'
 import { WithAttributes } from '../../reply.ts'
 import { type Call, type Route, route } from '../../route.ts'
-import { runCreation, runRemoval } from './create-datastore.ts'
+import { removeDatastore } from '../../remove-datastore.ts'
+import { runCreation } from './create-datastore.ts'
 import { refusePruneOptions, shownOption, storedOptions } from './datastore-properties.ts'
 
 /** What stock's DELETE answers as digest. */
@@ -139,7 +140,7 @@ async function remove(
   const destroyData = parameters['destroy-data'] ?? false
   const start = { type: 'delete-datastore', id: name, authId: caller.authId }
   const { upid } = await context.tasks.start(start, async (task) => {
-    await runRemoval(context, { name, destroyData, keepJobConfigs }, task)
+    await removeDatastore(context, { name, destroyData, keepJobs: keepJobConfigs }, task)
   })
   return keepJobConfigs ? upid : new WithAttributes(upid, { digest: EMPTY_DIGEST })
 }
