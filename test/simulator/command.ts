@@ -1,0 +1,80 @@
+/** The command line of the simulator. */
+import { parseArgs } from 'node:util'
+import { runSeeds } from './main.ts'
+import { printSchedule } from './print.ts'
+import { makeSchedule } from './schedule.ts'
+import { shrink } from './shrink.ts'
+
+/** Seeds between two lines of news. */
+const SEEDS_PER_LINE = 5_000
+
+export async function simulate(args: string[]): Promise<number> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      seeds: { type: 'string', default: '5000' },
+      from: { type: 'string', default: '1' },
+      shrink: { type: 'boolean', default: false },
+      print: { type: 'boolean', default: false },
+      endings: { type: 'boolean', default: false },
+    },
+  })
+  const from = Number(values.from)
+  // Continuations of the code under test run only outside of promise reactions.
+  return await outside(() => {
+    if (values.print) {
+      print(printSchedule(makeSchedule(from)))
+      return 0
+    }
+    return runAll({ ...values, from, count: Number(values.seeds) })
+  })
+}
+
+function runAll(options: {
+  readonly from: number
+  readonly count: number
+  readonly shrink: boolean
+  readonly endings: boolean
+}): number {
+  const startedMs = performance.now()
+  const endings = new Map<string, number>()
+  let steps = 0
+  for (let done = 0; done < options.count; ) {
+    const count = Math.min(SEEDS_PER_LINE, options.count - done)
+    const run = runSeeds(options.from + done, count)
+    steps += run.stepCount
+    done += run.seedCount
+    for (const [name, times] of run.endings) endings.set(name, (endings.get(name) ?? 0) + times)
+    print([news({ done, steps, ms: performance.now() - startedMs })])
+    if (run.failure === null) continue
+    const { schedule, outcome } = run.failure
+    print([`seed ${schedule.seed}: ${outcome.violation?.message ?? ''}`])
+    if (options.shrink) print(printSchedule(shrink(schedule)))
+    return 1
+  }
+  const lines = [...endings].map(([name, times]) => `${name}: ${times}`)
+  if (options.endings) print(lines.toSorted((a, b) => (a < b ? -1 : 1)))
+  return 0
+}
+
+function news({ done, steps, ms }: { done: number; steps: number; ms: number }): string {
+  const perSecond = (count: number): string => ((count / ms) * 1000).toFixed(0)
+  const mean = (steps / done).toFixed(0)
+  return `${done} schedules of ${mean} steps: ${perSecond(done)}/s, ${perSecond(steps)} steps/s`
+}
+
+function print(lines: readonly string[]): void {
+  for (const line of lines) process.stdout.write(`${line}\n`)
+}
+
+async function outside<Result>(work: () => Result): Promise<Result> {
+  return await new Promise((resolve, reject) => {
+    setImmediate(() => {
+      try {
+        resolve(work())
+      } catch (error) {
+        reject(error)
+      }
+    })
+  })
+}

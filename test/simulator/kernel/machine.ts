@@ -1,0 +1,270 @@
+/** The simulated machine: its disks, its mounts, and the plain synchronous calls on its files that steps are made of. */
+import type { DirEntry, FileStat, OpenMode } from '../../../src/base/fs/file-system.ts'
+import { systemError } from '../../../src/base/fs/system-error.ts'
+import type { Random } from '../random.ts'
+import { Device } from './disk.ts'
+import { Inode } from './disk.ts'
+
+const MASK = 0o022
+const LINKS_MAX = 8
+const NANOSECONDS_PER_MS = 1_000_000n
+
+/** Where a path leads. */
+export interface Place {
+  readonly folder: Inode
+  readonly name: string
+  readonly inode: Inode | undefined
+}
+
+/** Told of each change of names, after it took effect. */
+export interface Watcher {
+  placed(inode: Inode): void
+  /** The inode still knows its place. */
+  removed(inode: Inode): void
+  moved(inode: Inode, from: { readonly folder: Inode; readonly name: string }): void
+}
+
+export class Machine {
+  readonly devices: Device[] = []
+  readonly root: Inode
+  watcher: Watcher | null = null
+  readonly #nowMs: () => number
+
+  /** `nowMs`: wall time as files get it. */
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs
+    this.root = this.addDevice().root
+  }
+
+  addDevice(options: { readonly isVolatile?: boolean } = {}): Device {
+    const number = this.devices.length + 1
+    const isVolatile = options.isVolatile ?? false
+    const device = new Device(number, { isVolatile, nowMs: this.#nowMs() })
+    this.devices.push(device)
+    return device
+  }
+
+  mount(path: string, device: Device): void {
+    const folder = this.#folderAt(path)
+    folder.mounted = device.root
+    device.root.parent = folder.parent
+    device.root.name = folder.name
+  }
+
+  /** Lazily: what is open stays open. */
+  unmount(path: string): void {
+    const place = this.find(path, { crossLast: false })
+    if (place.inode !== undefined) place.inode.mounted = null
+  }
+
+  cutPower(random: Random): void {
+    for (const device of this.devices) device.cutPower(random)
+  }
+
+  /** Throws ENOENT, ENOTDIR for what lies before the last name; `follow`: a link at the end, `crossLast`: a mount there. */
+  find(path: string, options: { follow?: boolean; crossLast?: boolean } = {}, depth = 0): Place {
+    let folder: Inode = this.root
+    let start = 1
+    for (;;) {
+      let end = path.indexOf('/', start)
+      if (end < 0) end = path.length
+      const name = path.slice(start, end)
+      const isLast = end === path.length
+      let inode = name === '' ? folder : folder.entries?.get(name)
+      if (
+        inode !== undefined &&
+        inode.mounted !== null &&
+        (!isLast || options.crossLast !== false)
+      ) {
+        inode = inode.mounted
+      }
+      if (inode?.kind === 'link' && (!isLast || options.follow === true)) {
+        if (depth > LINKS_MAX) throw systemError('ELOOP', 'open', path)
+        return this.find(inode.target + path.slice(end), options, depth + 1)
+      }
+      if (isLast) return { folder, name, inode }
+      if (inode === undefined) throw systemError('ENOENT', 'open', path)
+      if (inode.entries === null) throw systemError('ENOTDIR', 'open', path)
+      folder = inode
+      start = end + 1
+    }
+  }
+
+  /** Throws ENOENT. */
+  get(path: string, options: { follow?: boolean } = {}): Inode {
+    const { inode } = this.find(path, options)
+    if (inode === undefined) throw systemError('ENOENT', 'open', path)
+    return inode
+  }
+
+  open(path: string, mode: OpenMode, fileMode: number): Inode {
+    const { folder, name, inode } = this.find(path, { follow: mode !== 'create-new' })
+    if (inode === undefined) {
+      if (mode === 'read' || mode === 'write') throw systemError('ENOENT', 'open', path)
+      const made = new Inode(folder.device, 'file', {
+        mode: fileMode & ~MASK,
+        nowMs: this.#nowMs(),
+      })
+      this.#link(folder, name, made)
+      this.watcher?.placed(made)
+      return made
+    }
+    if (mode === 'create-new') throw systemError('EEXIST', 'open', path)
+    if (inode.kind === 'folder' && mode !== 'read') throw systemError('EISDIR', 'open', path)
+    if (mode === 'create') inode.setData(new Uint8Array(0), this.#nowMs())
+    return inode
+  }
+
+  readFile(path: string, sizeMax: number): Uint8Array<ArrayBuffer> {
+    const inode = this.get(path, { follow: true })
+    if (inode.kind === 'folder') throw systemError('EISDIR', 'read', path)
+    if (inode.size > sizeMax) throw systemError('EFBIG', 'read', path)
+    return inode.data.slice()
+  }
+
+  write(inode: Inode, buffers: readonly Uint8Array[], position: number): void {
+    let end = position
+    for (const buffer of buffers) end += buffer.length
+    const data = new Uint8Array(Math.max(inode.size, end))
+    data.set(inode.data)
+    let at = position
+    for (const buffer of buffers) {
+      data.set(buffer, at)
+      at += buffer.length
+    }
+    inode.setData(data, this.#nowMs())
+  }
+
+  truncate(inode: Inode, size: number): void {
+    if (size === inode.size) return
+    const data = new Uint8Array(size)
+    data.set(inode.data.subarray(0, size))
+    inode.setData(data, this.#nowMs())
+  }
+
+  readDir(path: string): DirEntry[] {
+    const inode = this.get(path, { follow: true })
+    if (inode.entries === null) throw systemError('ENOTDIR', 'scandir', path)
+    const list: DirEntry[] = []
+    for (const [name, { kind }] of inode.entries) list.push({ name, kind })
+    return list
+  }
+
+  mkdir(path: string, options: { recursive?: boolean; mode?: number } = {}): void {
+    if (options.recursive === true) {
+      for (let end = path.indexOf('/', 1); end > 0; end = path.indexOf('/', end + 1)) {
+        const { inode } = this.find(path.slice(0, end), { follow: true })
+        if (inode === undefined) this.mkdir(path.slice(0, end), { mode: options.mode ?? 0o777 })
+      }
+    }
+    const { folder, name, inode } = this.find(path)
+    if (inode !== undefined) {
+      if (options.recursive === true && inode.kind !== 'file') return
+      throw systemError('EEXIST', 'mkdir', path)
+    }
+    const mode = (options.mode ?? 0o777) & ~MASK
+    this.#link(folder, name, new Inode(folder.device, 'folder', { mode, nowMs: this.#nowMs() }))
+  }
+
+  rmdir(path: string): void {
+    const { folder, name, inode } = this.find(path, { crossLast: false })
+    if (inode === undefined) throw systemError('ENOENT', 'rmdir', path)
+    if (inode.entries === null) throw systemError('ENOTDIR', 'rmdir', path)
+    if (inode.mounted !== null) throw systemError('EBUSY', 'rmdir', path)
+    if (inode.entries.size > 0) throw systemError('ENOTEMPTY', 'rmdir', path)
+    this.#unlink(folder, name, inode)
+  }
+
+  unlink(path: string): void {
+    const { folder, name, inode } = this.find(path)
+    if (inode === undefined) throw systemError('ENOENT', 'unlink', path)
+    if (inode.kind === 'folder') throw systemError('EISDIR', 'unlink', path)
+    this.#unlink(folder, name, inode)
+    this.watcher?.removed(inode)
+  }
+
+  rename(from: string, to: string): void {
+    const source = this.find(from, { crossLast: false })
+    const target = this.find(to, { crossLast: false })
+    const { inode } = source
+    if (inode === undefined) throw systemError('ENOENT', 'rename', from)
+    if (inode.mounted !== null) throw systemError('EBUSY', 'rename', from)
+    if (source.folder.device !== target.folder.device) throw systemError('EXDEV', 'rename', from)
+    const replaced = target.inode
+    if (replaced === inode) return
+    if (replaced !== undefined) {
+      if (replaced.entries !== null && inode.entries === null)
+        throw systemError('EISDIR', 'rename', to)
+      if (replaced.entries === null && inode.entries !== null)
+        throw systemError('ENOTDIR', 'rename', to)
+      if ((replaced.entries?.size ?? 0) > 0) throw systemError('ENOTEMPTY', 'rename', to)
+    }
+    const { device } = source.folder
+    device.setEntry(source.folder, source.name, null)
+    device.setEntry(target.folder, target.name, inode)
+    if (replaced !== undefined) device.giveBackIfUnused(replaced)
+    const nowMs = this.#nowMs()
+    source.folder.mtimeMs = source.folder.ctimeMs = nowMs
+    target.folder.mtimeMs = target.folder.ctimeMs = nowMs
+    inode.ctimeMs = nowMs
+    this.watcher?.moved(inode, source)
+  }
+
+  symlink(target: string, path: string): void {
+    const { folder, name, inode } = this.find(path)
+    if (inode !== undefined) throw systemError('EEXIST', 'symlink', path)
+    const link = new Inode(folder.device, 'link', { mode: 0o777, nowMs: this.#nowMs() })
+    link.target = target
+    this.#link(folder, name, link)
+  }
+
+  touch(inode: Inode): void {
+    inode.atimeMs = inode.ctimeMs = this.#nowMs()
+  }
+
+  changeMode(inode: Inode, mode: number): void {
+    inode.mode = mode
+    inode.ctimeMs = this.#nowMs()
+  }
+
+  changeTimes(inode: Inode, times: { readonly atime: number; readonly mtime: number }): void {
+    inode.atimeMs = times.atime * 1000
+    inode.mtimeMs = times.mtime * 1000
+    inode.ctimeMs = this.#nowMs()
+  }
+
+  #folderAt(path: string): Inode {
+    const { inode } = this.find(path, { crossLast: false })
+    if (inode?.entries === null || inode === undefined) throw systemError('ENOENT', 'mount', path)
+    return inode
+  }
+
+  #link(folder: Inode, name: string, inode: Inode): void {
+    folder.device.setEntry(folder, name, inode)
+    folder.mtimeMs = folder.ctimeMs = this.#nowMs()
+  }
+
+  #unlink(folder: Inode, name: string, inode: Inode): void {
+    const nowMs = this.#nowMs()
+    folder.device.setEntry(folder, name, null)
+    folder.device.giveBackIfUnused(inode)
+    folder.mtimeMs = folder.ctimeMs = nowMs
+    inode.ctimeMs = nowMs
+  }
+}
+
+export function statOf(inode: Inode): FileStat {
+  return {
+    kind: inode.kind,
+    size: inode.kind === 'file' ? inode.size : 0,
+    mode: inode.mode,
+    uid: 0,
+    gid: 0,
+    dev: inode.device.number,
+    ino: BigInt(inode.ino),
+    mtimeNs: BigInt(inode.mtimeMs) * NANOSECONDS_PER_MS,
+    ctimeNs: BigInt(inode.ctimeMs) * NANOSECONDS_PER_MS,
+    atimeNs: BigInt(inode.atimeMs) * NANOSECONDS_PER_MS,
+    nlink: inode.nlink,
+  }
+}

@@ -1,0 +1,271 @@
+/** The door to files as one simulated process sees it: every call is one step of the schedule. */
+import { dirname } from 'node:path'
+import type {
+  FileHandle,
+  FileStat,
+  FileSystem,
+  FileSystemUsage,
+  OpenMode,
+} from '../../../src/base/fs/file-system.ts'
+import { systemError } from '../../../src/base/fs/system-error.ts'
+import type { Scheduler } from '../scheduler.ts'
+import type { Inode, LockMode } from './disk.ts'
+import { type Machine, statOf } from './machine.ts'
+
+const FILE_MODE_DEFAULT = 0o666
+const PLENTY = 2 ** 40
+
+/** The descriptors of one process. */
+export class SimFileSystem implements FileSystem {
+  readonly machine: Machine
+  readonly scheduler: Scheduler
+  readonly #open = new Set<SimFileHandle>()
+
+  constructor(machine: Machine, scheduler: Scheduler) {
+    this.machine = machine
+    this.scheduler = scheduler
+  }
+
+  /** The process is gone: the kernel closes what it had open. */
+  closeAll(): void {
+    for (const handle of this.#open) handle.closeNow()
+  }
+
+  async open(path: string, mode: OpenMode, fileMode = FILE_MODE_DEFAULT): Promise<FileHandle> {
+    return await this.#call(mode === 'read' ? 'open' : `open (${mode})`, path, () => {
+      return new SimFileHandle(this, this.#open, this.machine.open(path, mode, fileMode), path)
+    })
+  }
+
+  readFile(path: string, sizeMax = PLENTY): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#call('readFile', path, () => this.machine.readFile(path, sizeMax))
+  }
+
+  stat(path: string): Promise<FileStat> {
+    return this.#call('stat', path, () => statOf(this.machine.get(path, { follow: true })))
+  }
+
+  lstat(path: string): Promise<FileStat> {
+    return this.#call('lstat', path, () => statOf(this.machine.get(path)))
+  }
+
+  readDir(path: string) {
+    return this.#call('readDir', path, () => this.machine.readDir(path))
+  }
+
+  readLink(path: string): Promise<string> {
+    return this.#call('readLink', path, () => this.machine.get(path).target)
+  }
+
+  realPath(path: string): Promise<string> {
+    return this.#call('realPath', path, () => this.machine.get(path, { follow: true }).path)
+  }
+
+  mkdir(path: string, options: { recursive?: boolean; mode?: number } = {}): Promise<void> {
+    return this.#call('mkdir', path, () => this.machine.mkdir(path, options))
+  }
+
+  rmdir(path: string): Promise<void> {
+    return this.#call('rmdir', path, () => this.machine.rmdir(path))
+  }
+
+  unlink(path: string): Promise<void> {
+    return this.#call('unlink', path, () => this.machine.unlink(path))
+  }
+
+  rename(from: string, to: string): Promise<void> {
+    return this.#call('rename', `${from} -> ${to}`, () => this.machine.rename(from, to))
+  }
+
+  link(_existing: string, path: string): Promise<void> {
+    return this.#call('link', path, () => {
+      throw systemError('EPERM', 'link', path)
+    })
+  }
+
+  symlink(target: string, path: string): Promise<void> {
+    return this.#call('symlink', path, () => this.machine.symlink(target, path))
+  }
+
+  chmod(path: string, mode: number): Promise<void> {
+    const { machine } = this
+    return this.#call('chmod', path, () => machine.changeMode(machine.get(path), mode))
+  }
+
+  chown(path: string): Promise<void> {
+    return this.#call('chown', path, () => void this.machine.get(path))
+  }
+
+  touch(path: string): Promise<void> {
+    return this.#call('touch', path, () => this.machine.touch(this.machine.get(path)))
+  }
+
+  setTimes(path: string, times: { readonly atime: number; readonly mtime: number }) {
+    const { machine } = this
+    return this.#call('setTimes', path, () => machine.changeTimes(machine.get(path), times))
+  }
+
+  /** Entry by entry: others see it half done. */
+  async removeTree(path: string): Promise<void> {
+    try {
+      const entries = await this.readDir(path)
+      for (const { name, kind } of entries) {
+        const child = `${path}/${name}`
+        if (kind === 'folder') await this.removeTree(child)
+        else await this.unlink(child)
+      }
+      await this.rmdir(path)
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code === 'ENOTDIR') await this.unlink(path)
+      else if (code !== 'ENOENT') throw error
+    }
+  }
+
+  syncFolder(path: string): Promise<void> {
+    return this.#call('syncFolder', path, () =>
+      this.machine.get(path, { follow: true }).device.commit(),
+    )
+  }
+
+  syncFileSystem(path: string): Promise<void> {
+    const { machine } = this
+    return this.#call('syncfs', path, () => machine.get(path, { follow: true }).device.syncAll())
+  }
+
+  async usage(): Promise<FileSystemUsage> {
+    return { total: PLENTY, used: 0, available: PLENTY }
+  }
+
+  #call<Result>(name: string, path: string, run: () => Result): Promise<Result> {
+    return this.scheduler.call(name, path, run)
+  }
+}
+
+class SimFileHandle implements FileHandle {
+  readonly fd = -1
+  readonly #fs: SimFileSystem
+  readonly #open: Set<SimFileHandle>
+  readonly #inode: Inode
+  readonly #path: string
+  /** Write-back errors that this descriptor has heard of. */
+  #heardOfFile: number
+  #heardOfDevice: number
+  #isClosed = false
+  #isClosing = false
+
+  constructor(fs: SimFileSystem, open: Set<SimFileHandle>, inode: Inode, path: string) {
+    this.#fs = fs
+    this.#open = open
+    this.#inode = inode
+    this.#path = path
+    this.#heardOfFile = inode.errorCount
+    this.#heardOfDevice = inode.device.errorCount
+    inode.openCount += 1
+    open.add(this)
+  }
+
+  read(buffer: Uint8Array, position: number): Promise<number> {
+    return this.#call('handle.read', () => {
+      const bytes = this.#inode.data.subarray(position, position + buffer.length)
+      buffer.set(bytes)
+      return bytes.length
+    })
+  }
+
+  write(buffer: Uint8Array, position: number): Promise<void> {
+    return this.writev([buffer], position)
+  }
+
+  writev(buffers: readonly Uint8Array[], position: number): Promise<void> {
+    return this.#call('handle.write', () => {
+      this.#fs.machine.write(this.#inode, buffers, position)
+    })
+  }
+
+  truncate(size: number): Promise<void> {
+    return this.#call('handle.truncate', () => this.#fs.machine.truncate(this.#inode, size))
+  }
+
+  sync(): Promise<void> {
+    return this.#call('handle.sync', () => {
+      const { errorCount } = this.#inode
+      this.#inode.writeBack()
+      this.#inode.device.commit()
+      if (errorCount === this.#heardOfFile) return
+      this.#heardOfFile = errorCount
+      throw systemError('EIO', 'fsync', this.#path)
+    })
+  }
+
+  syncFileSystem(): Promise<void> {
+    return this.#call('handle.syncfs', () => {
+      const { device } = this.#inode
+      device.syncAll()
+      if (device.errorCount === this.#heardOfDevice) return
+      this.#heardOfDevice = device.errorCount
+      throw systemError('EIO', 'syncfs', this.#path)
+    })
+  }
+
+  stat(): Promise<FileStat> {
+    return this.#call('handle.stat', () => statOf(this.#inode))
+  }
+
+  chmod(mode: number): Promise<void> {
+    return this.#call('handle.chmod', () => this.#fs.machine.changeMode(this.#inode, mode))
+  }
+
+  chown(): Promise<void> {
+    return this.#call('handle.chown', () => undefined)
+  }
+
+  tryLock(scope: 'record' | 'flock', request: LockMode | 'unlock'): boolean {
+    if (this.#isClosed) throw systemError('EBADF', scope, this.#path)
+    const locks = scope === 'record' ? this.#inode.recordLocks : this.#inode.flocks
+    if (request === 'unlock') locks.delete(this)
+    else {
+      for (const [holder, mode] of locks) {
+        if (holder === this || (mode === 'shared' && request === 'shared')) continue
+        // Converting a flock gives the old one up first.
+        if (scope === 'flock') locks.delete(this)
+        return false
+      }
+      locks.set(this, request)
+    }
+    return true
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed || this.#isClosing) return
+    this.#isClosing = true
+    await this.#call('close', () => this.closeNow())
+  }
+
+  closeNow(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#open.delete(this)
+    const inode = this.#inode
+    inode.recordLocks.delete(this)
+    inode.flocks.delete(this)
+    inode.openCount -= 1
+    inode.device.giveBackIfUnused(inode)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #call<Result>(name: string, run: () => Result): Promise<Result> {
+    return this.#fs.scheduler.call(name, this.#path, () => {
+      if (this.#isClosed) throw systemError('EBADF', name, this.#path)
+      return run()
+    })
+  }
+}
+
+/** For messages: the last names of a path. */
+export function shortPath(path: string): string {
+  return path.startsWith('/data/store/') ? path.slice('/data/store/'.length) : dirname(path)
+}

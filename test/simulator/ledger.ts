@@ -1,0 +1,36 @@
+/** What clients were told: the snapshots that were answered as finished, and what each has to give back. */
+
+export interface Expected {
+  /** Digests of each archive, in order. */
+  readonly archives: ReadonlyMap<string, readonly string[]>
+  /** Whether the client was told that it is finished. */
+  isAnswered: boolean
+  /** Somebody was asked to remove it, or it was never promised to outlive a power cut. */
+  mayBeGone: boolean
+  /** Notes as they were set last, by a call that was answered. */
+  notes: string | null
+}
+
+export class Ledger {
+  readonly snapshots = new Map<string, Expected>()
+  /** Chunks that the schedule itself destroyed, until they are whole again. */
+  readonly damaged = new Set<string>()
+  /** Damaged ones that somebody wrote again, with the number of syncs before: not durable until the next. */
+  readonly healed = new Map<string, number>()
+  /** Snapshots of which nothing is demanded: another program left them, or a power cut at level `none`. */
+  readonly excused = new Set<string>()
+
+  begin(key: string, archives: ReadonlyMap<string, readonly string[]>): Expected {
+    const expected = { archives, isAnswered: false, mayBeGone: false, notes: null }
+    this.snapshots.set(key, expected)
+    return expected
+  }
+
+  moved(from: string, to: string): void {
+    const expected = this.snapshots.get(from)
+    if (expected === undefined) return
+    this.snapshots.delete(from)
+    this.snapshots.set(to, expected)
+    if (this.excused.has(from)) this.excused.add(to)
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * Loads the code under test for the simulator. Whatever would wait for a thread, a timer or chance is replaced by a
+ * double; module-level state becomes state of a simulated process; a fixed chunk has 8 bytes. Everything else is the
+ * real code. Must be imported before anything of `src` is.
+ */
+import { registerHooks } from 'node:module'
+import { fileOf, patchSource, type SourcePatch } from '../support/source-patch.ts'
+import './doubles/runtime.ts'
+
+const DOUBLES: Readonly<Record<string, string>> = {
+  'node:crypto': new URL('./doubles/crypto.ts', import.meta.url).href,
+  'node:timers/promises': new URL('./doubles/timers-promises.ts', import.meta.url).href,
+  'node:zlib': new URL('./doubles/zlib.ts', import.meta.url).href,
+}
+
+/** What a whole process shares. `npm run simulate` would show lies if one were forgotten: a test looks for others. */
+export const PROCESS_STATE: readonly SourcePatch[] = [
+  {
+    id: 'cores of a process',
+    file: 'src/datastore/store-core.ts',
+    find: 'const cores = new Map<string, StoreCore>()',
+    replace: "const cores = globalThis.cairnSimulator.processMap('cores')",
+  },
+  {
+    id: 'process locks of a process',
+    file: 'src/base/fs/record-lock.ts',
+    find: 'const locks = new Map<string, ProcessLock>()',
+    replace: "const locks = globalThis.cairnSimulator.processMap('locks')",
+  },
+]
+
+const SIZES: readonly SourcePatch[] = [
+  {
+    id: 'short fixed chunks',
+    file: 'src/formats/fixed-index.ts',
+    find: 'export const FIXED_CHUNK_SIZE = 4 << 20',
+    replace: 'export const FIXED_CHUNK_SIZE = 8',
+  },
+  {
+    id: 'four chunk folders',
+    file: 'src/datastore/collection/marks.ts',
+    find: 'export const PREFIX_COUNT = 65_536',
+    replace: 'export const PREFIX_COUNT = 4',
+  },
+  {
+    id: 'small tables of marks',
+    file: 'src/datastore/collection/marks.ts',
+    find: 'const BLOCK_BITS = 16',
+    replace: 'const BLOCK_BITS = 4',
+  },
+  {
+    id: 'passes of one folder at least',
+    file: 'src/datastore/collection/collect.ts',
+    find: 'const PASSES_MAX = 256',
+    replace: 'const PASSES_MAX = 4',
+  },
+]
+
+const patches = [...PROCESS_STATE, ...SIZES]
+const patched = new Set(patches.map(({ file }) => file))
+
+registerHooks({
+  resolve(specifier, context, nextResolve) {
+    const double = DOUBLES[specifier]
+    const isUnderTest = fileOf(context.parentURL ?? '')?.startsWith('src/') ?? false
+    if (double === undefined || !isUnderTest) return nextResolve(specifier, context)
+    return { url: double, format: 'module-typescript', shortCircuit: true }
+  },
+  load(url, context, nextLoad) {
+    const loaded = nextLoad(url, context)
+    const file = fileOf(url)
+    if (file === null || !patched.has(file)) return loaded
+    const text = Buffer.from(loaded.source as Uint8Array).toString()
+    return { ...loaded, source: patchSource(file, text, patches) }
+  },
+})
+
+// Errors are part of many schedules; their stacks cost more than the steps between them.
+Error.stackTraceLimit = 0

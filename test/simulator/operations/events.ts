@@ -1,0 +1,138 @@
+/** What happens to the machine: ends of processes, power cuts, the kernel's own work, clocks, and rot. */
+import { CHUNKS } from '../chunks.ts'
+import type { Inode } from '../kernel/disk.ts'
+import { MANIFEST, visibleSnapshots } from '../places.ts'
+import { findChunk, isChunkWhole, referencesOf, whyNotRestorable } from '../restore.ts'
+import type { World } from '../world.ts'
+import type { Running } from './operation.ts'
+
+/** SIGHUP: a new process takes over, the old one ends its sessions. */
+export async function reload(running: Running): Promise<void> {
+  const { world, process } = running
+  process.shutdown.abort(new Error('Server shutdown requested - aborting task'))
+  world.newProcess()
+  world.startRecovery()
+}
+
+/** SIGKILL of the newest process, then a start. */
+export async function crash({ world, random }: Running): Promise<void> {
+  world.endProcess(world.current, () => random.chance(0.5))
+  world.newProcess()
+  world.startRecovery()
+}
+
+export async function cutPower({ world, random }: Running): Promise<void> {
+  for (const process of world.processes) world.endProcess(process, () => random.chance(0.5))
+  world.machine.cutPower(random)
+  world.machine.mkdir('/run/locks', { mode: 0o755 })
+  world.scheduler.wallOffsetMs += 60_000 + random.below(600_000)
+  forgetHealing(world)
+  if (world.settings.syncLevel === 'none') excuse(world)
+  world.checker.checkAll('after a power cut')
+  if (world.settings.syncLevel !== 'none') world.checker.checkPromises('after a power cut')
+  world.newProcess()
+  world.startRecovery()
+}
+
+/** What was healed since the last sync may be as damaged as before. */
+function forgetHealing({ ledger, store, disk }: World): void {
+  for (const [digest, syncCount] of ledger.healed) {
+    const isDurable = syncCount < disk.syncCount
+    if (!isDurable && !isChunkWhole(store, digest)) ledger.damaged.add(digest)
+  }
+  ledger.healed.clear()
+}
+
+/** At level `none` nothing was promised: what the cut took is taken as given. */
+function excuse(world: World): void {
+  const { ledger, store } = world
+  for (const expected of ledger.snapshots.values()) expected.mayBeGone = true
+  for (const { key, folder } of visibleSnapshots(store)) {
+    for (const digest of referencesOf(folder)) {
+      if (!isChunkWhole(store, digest)) ledger.damaged.add(digest)
+    }
+    if (folder.entries?.has(MANIFEST) !== true) continue
+    const archives = ledger.snapshots.get(key)?.archives ?? null
+    const why = whyNotRestorable(store, folder, { archives, damaged: ledger.damaged })
+    if (why !== null) ledger.excused.add(key)
+  }
+}
+
+/** Commits of the journal and write-back, at times that nobody chose. */
+export async function kernel({ world, random }: Running): Promise<void> {
+  for (let round = 1 + random.below(6); round > 0; round -= 1) {
+    await world.scheduler.call('kernel', 'writes back', () => {
+      if (random.chance(0.6)) world.disk.commit()
+      if (random.chance(0.4)) world.disk.writeBackSome(random)
+    })
+  }
+}
+
+/** A disk that fails to write; descriptors hear of it once. */
+export async function failWriteBack({ world, random }: Running): Promise<void> {
+  for (let round = 1 + random.below(4); round > 0; round -= 1) {
+    const didFail = await world.scheduler.call('kernel', 'write-back fails', () =>
+      world.disk.failWriteBack(),
+    )
+    if (didFail) break
+  }
+  await world.scheduler.call('kernel', 'gives pages back', () => {
+    // At level `none` nobody asks the disk before a snapshot is finished, so nothing is promised then.
+    if (random.chance(0.3) && world.settings.syncLevel !== 'none') world.disk.dropCaches()
+  })
+}
+
+/** An administrator names the store by a link to it, or no longer: two objects for one store (races.md R-66). */
+export async function reconfigure({ world }: Running): Promise<void> {
+  world.isConfiguredByLink = !world.isConfiguredByLink
+}
+
+const JUMPS_MS = [-172_800_000, -90_000_000, -3_600_000, 3_600_000, 90_000_000]
+
+export async function jumpClock({ world, random }: Running): Promise<void> {
+  await world.scheduler.call('clock', 'is set', () => {
+    world.scheduler.wallOffsetMs += random.pick(JUMPS_MS)
+  })
+}
+
+/** Time passes while calls hang. */
+export async function passTime({ world, random }: Running): Promise<void> {
+  await world.scheduler.call('clock', 'time passes', () => {
+    world.scheduler.nowMs += random.pick([1_000, 6_000, 60_000, 100_000_000])
+  })
+}
+
+/** A chunk is damaged, or an administrator removes it. */
+export async function rot({ world, random }: Running): Promise<void> {
+  await world.scheduler.call('disk', 'rots', () => {
+    const stored = CHUNKS.flatMap(({ digest }) => findChunk(world.store, digest) ?? [])
+    if (stored.length === 0) return
+    const chunk = random.pick(stored)
+    world.ledger.damaged.add(chunk.name)
+    world.isDestroying = true
+    damage(world, chunk, random.pick(['gone', 'flipped', 'empty', 'short']))
+    world.isDestroying = false
+  })
+}
+
+function damage(world: World, chunk: Inode, how: 'gone' | 'flipped' | 'empty' | 'short'): void {
+  switch (how) {
+    case 'gone':
+      world.machine.unlink(chunk.path)
+      return
+    case 'flipped': {
+      const data = chunk.data.slice()
+      data[data.length - 1] = (data.at(-1) ?? 0) ^ 1
+      chunk.data = chunk.stable = data
+      return
+    }
+    case 'empty':
+      chunk.data = chunk.stable = new Uint8Array(0)
+      return
+    case 'short':
+      chunk.data = chunk.stable = chunk.data.slice(0, -3)
+      return
+    default:
+      how satisfies never
+  }
+}

@@ -1,0 +1,45 @@
+/** Forget, prune, removal of groups, protection. */
+import { deleteGroup } from '../../../src/datastore/groups.ts'
+import { pruneDatastore } from '../../../src/datastore/prune/prune-store.ts'
+import { forgetSnapshot, setProtected } from '../../../src/datastore/snapshots.ts'
+import { silentProgress } from '../../../src/base/progress.ts'
+import { groupOf } from '../../../src/formats/names.ts'
+import { parseNamespace } from '../../../src/formats/namespace.ts'
+import { type KnownSnapshot, listVisible, openStore, type Running } from './operation.ts'
+
+export async function forget(running: Running): Promise<void> {
+  const store = await openStore(running)
+  const snapshot = pickSnapshot(running)
+  if (snapshot !== null) await forgetSnapshot(store, snapshot.ns, snapshot.ref)
+}
+
+/** Keeps the last snapshots of every group of a namespace, as a job does. */
+export async function prune(running: Running): Promise<void> {
+  const { random, process } = running
+  const store = await openStore(running)
+  await pruneDatastore(store, {
+    ns: parseNamespace(random.chance(0.3) ? 'm' : ''),
+    keep: { last: 1 + random.below(2) },
+    dryRun: false,
+    progress: silentProgress(process.shutdown.signal),
+  })
+}
+
+export async function removeGroup(running: Running): Promise<void> {
+  const store = await openStore(running)
+  const some = pickSnapshot(running)
+  if (some === null) return
+  await deleteGroup(store, some.ns, groupOf(some.ref), { errorOnProtected: false })
+}
+
+export async function protect(running: Running): Promise<void> {
+  const store = await openStore(running)
+  const some = pickSnapshot(running)
+  if (some === null) return
+  await setProtected(store, some.ns, some.ref, running.random.chance(0.7))
+}
+
+function pickSnapshot({ world, random }: Running): KnownSnapshot | null {
+  const known = listVisible(world)
+  return known.length === 0 ? null : random.pick(known)
+}

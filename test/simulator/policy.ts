@@ -1,0 +1,127 @@
+/**
+ * How the next step is chosen. By chance alone one operation seldom overtakes another by fifty steps just when it
+ * matters, so seeds differ in their ways: evenly by chance; staying with one operation for a while; by priorities that
+ * change at a few moments. A recorded schedule is a policy, too.
+ */
+import type { Actor, Call } from './actor.ts'
+import type { Random } from './random.ts'
+
+export interface Policy {
+  chooseActor(ready: readonly Actor[]): Actor
+  chooseCall(actor: Actor, nowMs: number): Call
+}
+
+/** One step of a recorded schedule: whose call, and which of those that waited. */
+export interface Choice {
+  readonly actor: number
+  readonly call: number
+}
+
+/** Bounds the number of steps after which a priority may change. */
+const CHANGE_STEP_MAX = 600
+
+export class RandomPolicy implements Policy {
+  readonly choices: Choice[] = []
+  readonly #random: Random
+  readonly #kind: 'even' | 'sticky' | 'priorities'
+  readonly #stay: number
+  readonly #priorities = new Map<number, number>()
+  readonly #changes = new Set<number>()
+  #last: Actor | null = null
+  #lowest = 0
+
+  constructor(random: Random) {
+    this.#random = random
+    this.#kind = random.weighted({ even: 2, sticky: 4, priorities: 4 })
+    this.#stay = random.pick([0.5, 0.8, 0.9, 0.96, 0.99])
+    const changeCount = 1 + random.below(5)
+    while (this.#changes.size < changeCount) this.#changes.add(random.below(CHANGE_STEP_MAX))
+  }
+
+  chooseActor(ready: readonly Actor[]): Actor {
+    const actor = ready.length === 1 ? (ready[0] as Actor) : this.#choose(ready)
+    if (this.#changes.has(this.choices.length)) {
+      this.#lowest -= 1
+      this.#priorities.set(actor.id, this.#lowest)
+    }
+    this.#last = actor
+    return actor
+  }
+
+  chooseCall(actor: Actor, nowMs: number): Call {
+    const { waiting } = actor
+    let index = waiting.length === 1 ? 0 : this.#random.below(waiting.length)
+    while ((waiting[index] as Call).dueMs > nowMs) index = (index + 1) % waiting.length
+    this.choices.push({ actor: actor.id, call: index })
+    return waiting[index] as Call
+  }
+
+  #choose(ready: readonly Actor[]): Actor {
+    switch (this.#kind) {
+      case 'even':
+        return this.#random.pick(ready)
+      case 'sticky':
+        if (this.#last !== null && ready.includes(this.#last) && this.#random.chance(this.#stay)) {
+          return this.#last
+        }
+        return this.#random.pick(ready)
+      case 'priorities':
+        return this.#first(ready)
+      default:
+        return this.#kind satisfies never
+    }
+  }
+
+  #first(ready: readonly Actor[]): Actor {
+    let best = ready[0] as Actor
+    for (const actor of ready) {
+      if (this.#priorityOf(actor) > this.#priorityOf(best)) best = actor
+    }
+    return best
+  }
+
+  #priorityOf(actor: Actor): number {
+    const known = this.#priorities.get(actor.id)
+    if (known !== undefined) return known
+    const drawn = 1 + this.#random.below(1 << 20)
+    this.#priorities.set(actor.id, drawn)
+    return drawn
+  }
+}
+
+/**
+ * Follows a recorded schedule as far as it fits: an operation that cannot run is passed over for the one that ran last,
+ * else the oldest. So any part of a schedule is a schedule.
+ */
+export class RecordedPolicy implements Policy {
+  /** What was really chosen. */
+  readonly choices: Choice[] = []
+  readonly #wanted: readonly Choice[]
+  #position = 0
+  #lastId = -1
+  #callIndex = 0
+
+  constructor(wanted: readonly Choice[]) {
+    this.#wanted = wanted
+  }
+
+  chooseActor(ready: readonly Actor[]): Actor {
+    const wanted = this.#wanted[this.#position]
+    this.#position += 1
+    const isThere = (id: number): Actor | undefined => ready.find((actor) => actor.id === id)
+    const fitting = wanted === undefined ? undefined : isThere(wanted.actor)
+    this.#callIndex = fitting === undefined ? 0 : (wanted?.call ?? 0)
+    const actor = fitting ?? isThere(this.#lastId) ?? ready[0]
+    if (actor === undefined) throw new Error('nobody is ready')
+    this.#lastId = actor.id
+    return actor
+  }
+
+  chooseCall(actor: Actor, nowMs: number): Call {
+    const { waiting } = actor
+    let index = this.#callIndex % waiting.length
+    while ((waiting[index] as Call).dueMs > nowMs) index = (index + 1) % waiting.length
+    this.choices.push({ actor: actor.id, call: index })
+    return waiting[index] as Call
+  }
+}

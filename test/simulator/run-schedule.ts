@@ -1,0 +1,102 @@
+/** Plays one schedule to its end, or to the first invariant that does not hold. */
+import { systemError } from '../../src/base/fs/system-error.ts'
+import { OPERATIONS, type Kind } from './operations/table.ts'
+import type { Operation } from './operations/operation.ts'
+import { type Choice, type Policy, RandomPolicy, RecordedPolicy } from './policy.ts'
+import { Random } from './random.ts'
+import type { Schedule } from './schedule.ts'
+import type { Actor, Call } from './actor.ts'
+import { errorText, Violation } from './violation.ts'
+import { World } from './world.ts'
+
+/** A schedule that takes more steps is stuck in a loop. */
+const STEPS_MAX = 20_000
+/** Salt: choices are drawn from other numbers than the schedule itself. */
+const POLICY_SALT = 0x5eed
+
+export interface Outcome {
+  readonly violation: Violation | null
+  readonly stepCount: number
+  readonly choices: readonly Choice[]
+  /** Codes of errors that operations ended with. */
+  readonly endings: ReadonlyMap<string, string>
+}
+
+/** Called with each step. */
+export type OnStep = (call: Call, error: unknown) => void
+
+export function runSchedule(schedule: Schedule, onStep: OnStep | null = null): Outcome {
+  const policy: Policy & { readonly choices: Choice[] } =
+    schedule.choices === null
+      ? new RandomPolicy(new Random(schedule.seed ^ POLICY_SALT))
+      : new RecordedPolicy(schedule.choices)
+  const world = new World(schedule.world, policy)
+  world.scheduler.onStep = onStep
+  world.scheduler.fault = faultsOf(world, schedule.operations)
+  const endings = new Map<string, string>()
+  const queue = [...schedule.operations]
+  const running = new Set<number>()
+  world.startRecovery()
+  for (;;) {
+    while (running.size < schedule.parallelMax && queue.length > 0) {
+      begin(world, queue.shift() as Operation, { running, endings })
+    }
+    const didStep = world.scheduler.step()
+    world.afterStep()
+    for (const id of running) if (world.actorOf(id)?.isDone === true) running.delete(id)
+    if (world.violation !== null) break
+    if (world.scheduler.stepCount > STEPS_MAX) world.fail(new Violation('stuck', 'it does not end'))
+    if (!didStep && queue.length === 0) break
+    if (!didStep && running.size > 0) {
+      world.fail(new Violation('stuck', 'operations wait for nothing'))
+    }
+  }
+  if (world.violation === null) world.checkEnd()
+  const { stepCount } = world.scheduler
+  return { violation: world.violation, stepCount, choices: policy.choices, endings }
+}
+
+/** Calls that answer no question and change nothing do not fail. */
+const NEVER_FAIL = ['begin', 'turn', 'sleep', 'close', 'kernel', 'clock', 'disk']
+
+function faultsOf(world: World, operations: readonly Operation[]): ((call: Call) => void) | null {
+  const faults = new Map(
+    operations.flatMap(({ id, fault }) => (fault === null ? [] : [[id, fault] as const])),
+  )
+  if (faults.size === 0) return null
+  return ({ actor, name, detail }) => {
+    const fault = faults.get(actor.id)
+    if (fault === undefined || actor.callCount < fault.at || NEVER_FAIL.includes(name)) return
+    faults.delete(actor.id)
+    world.noteFault(actor, `${name} ${detail}`)
+    throw systemError(fault.errno, name, detail)
+  }
+}
+
+function begin(
+  world: World,
+  operation: Operation,
+  into: { readonly running: Set<number>; readonly endings: Map<string, string> },
+): void {
+  const { id, kind, seed } = operation
+  const process = world.current
+  const random = new Random(seed)
+  into.running.add(id)
+  process.operationCount += 1
+  const actor: Actor = world.scheduler.start(
+    { id, name: `${kind} #${id}`, process },
+    async () => await OPERATIONS[kind as Kind]({ world, process, actor, random }),
+    (error) => {
+      process.operationCount -= 1
+      into.endings.set(`${kind} #${id}`, endingOf(error))
+      world.operationEnded(process, actor, error)
+    },
+  )
+  world.noteActor(actor)
+}
+
+function endingOf(error: unknown): string {
+  if (error === undefined) return 'ok'
+  if (error instanceof Error && 'code' in error) return String(error.code)
+  return errorText(error)
+}

@@ -1,0 +1,88 @@
+/** A schedule: the world it begins in, the operations in their order, and (once it ran) each choice that was made. */
+import type { Fault, Operation } from './operations/operation.ts'
+import { KINDS, type Kind } from './operations/table.ts'
+import type { Choice } from './policy.ts'
+import { Random } from './random.ts'
+import type { ReadySnapshot, WorldOptions } from './world.ts'
+import { CHUNK_COUNT } from './counts.ts'
+
+export interface Schedule {
+  readonly seed: number
+  readonly world: WorldOptions
+  /** In the order in which they begin. */
+  readonly operations: readonly Operation[]
+  /** How many run at the same time. */
+  readonly parallelMax: number
+  /** Null: decided by the seed. */
+  readonly choices: readonly Choice[] | null
+}
+
+export function makeSchedule(seed: number): Schedule {
+  const random = new Random(seed)
+  const count = 4 + random.below(7)
+  const operations: Operation[] = []
+  const weights = weightsOf(random)
+  const hasFaults = random.chance(0.3)
+  for (let id = 1; id <= count; id += 1) {
+    operations.push({
+      id,
+      kind: random.weighted(weights),
+      seed: random.next(),
+      fault: hasFaults && random.chance(0.3) ? makeFault(random) : null,
+    })
+  }
+  return {
+    seed,
+    world: makeWorld(random),
+    operations,
+    parallelMax: 2 + random.below(3),
+    choices: null,
+  }
+}
+
+/** Each schedule leaves some kinds out: what is rare beside everything else is frequent in a few. */
+function weightsOf(random: Random): Record<Kind, number> {
+  const weights = { ...KINDS }
+  for (const kind of Object.keys(weights) as Kind[]) {
+    if (kind !== 'backup' && random.chance(kind === 'collect' ? 0.1 : 0.5)) weights[kind] = 0
+  }
+  return weights
+}
+
+const ERRNOS = ['EIO', 'ENOSPC', 'EMFILE', 'EACCES', 'ESTALE']
+
+function makeFault(random: Random): Fault {
+  const at = random.chance(0.5) ? 1 + random.below(30) : 1 + random.below(150)
+  return { at, errno: random.pick(ERRNOS) }
+}
+
+function makeWorld(random: Random): WorldOptions {
+  const ready: ReadySnapshot[] = []
+  for (let count = random.below(4); count > 0; count -= 1) {
+    ready.push({
+      group: random.pick(['host/g1', 'host/g1', 'm:host/g1']),
+      archives: archives(random),
+    })
+  }
+  return {
+    timeStepMs: random.pick([1, 4, 1000, 2000, 86_400_000]),
+    stepMs: random.pick([0, 1, 10, 1000]),
+    settings: {
+      gcGraceMs: random.pick([0, 0, 0, 0, 2_000, 86_700_000]),
+      syncLevel: random.pick(['filesystem', 'filesystem', 'filesystem', 'file', 'none']),
+    },
+    ready,
+    garbage: Array.from({ length: random.below(3) }, () => random.below(CHUNK_COUNT)),
+  }
+}
+
+function archives(random: Random): Record<string, number[]> {
+  const made: Record<string, number[]> = {}
+  for (const name of ['a.didx', 'b.fidx']) {
+    if (random.chance(0.7)) {
+      made[name] = Array.from({ length: 1 + random.below(2) }, () => random.below(CHUNK_COUNT))
+    }
+  }
+  if (Object.keys(made).length === 0) made['a.didx'] = [0]
+  return made
+}

@@ -1,0 +1,171 @@
+/**
+ * The one who decides what happens next. Whatever an operation asks of the simulated machine (a call on files, a turn of
+ * the event loop, the end of a sleep) waits here; one call at a time takes effect and is answered, then everything that
+ * follows from it without another call runs, then the next is chosen. A schedule is the list of these choices.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { setFlagsFromString } from 'node:v8'
+import { runInThisContext } from 'node:vm'
+import type { Actor, Call } from './actor.ts'
+import type { Policy } from './policy.ts'
+
+/** Runs all continuations that are ready. Only V8 itself can, outside of any promise reaction. */
+const runReactions = ((): (() => void) => {
+  setFlagsFromString('--allow-natives-syntax')
+  const run = runInThisContext('() => { %PerformMicrotaskCheckpoint() }') as () => void
+  // Compiled at the first call only.
+  run()
+  setFlagsFromString('--no-allow-natives-syntax')
+  return run
+})()
+
+/** Who runs now; follows every continuation. */
+const current = new AsyncLocalStorage<Actor>()
+
+export function currentActor(): Actor {
+  const actor = current.getStore()
+  if (actor === undefined) throw new Error('the simulated machine was used outside of an operation')
+  return actor
+}
+
+export class Scheduler {
+  /** Monotonic time. */
+  nowMs = 0
+  /** Wall time less monotonic time. */
+  wallOffsetMs = Date.UTC(2026, 0, 1)
+  stepCount = 0
+  readonly actors: Actor[] = []
+  /** Called after each step. */
+  onStep: ((call: Call, error: unknown) => void) | null = null
+  /** Asked before a call takes effect; throws what the call is to fail with. */
+  fault: ((call: Call) => void) | null = null
+  readonly #policy: Policy
+  readonly #stepMs: number
+
+  constructor(policy: Policy, stepMs: number) {
+    this.#policy = policy
+    this.#stepMs = stepMs
+  }
+
+  /** Begins `work` as a new operation of `process`; its first step has to be chosen as every other. */
+  start(
+    begun: { readonly id: number; readonly name: string; readonly process: object },
+    work: () => Promise<void>,
+    onEnd: (error: unknown) => void,
+  ): Actor {
+    const actor: Actor = { ...begun, waiting: [], callCount: 0, isDone: false }
+    this.actors.push(actor)
+    const end = (error?: unknown): void => {
+      actor.isDone = true
+      onEnd(error)
+    }
+    current.run(actor, () => {
+      this.call('begin', begun.name, () => undefined)
+        .then(work)
+        .then(() => end(), end)
+    })
+    return actor
+  }
+
+  /** One step of the operation that runs now. */
+  call<Result>(name: string, detail: string, run: () => Result, delayMs = 0): Promise<Result> {
+    const actor = currentActor()
+    return new Promise<Result>((resolve, reject) => {
+      actor.waiting.push({
+        actor,
+        name,
+        detail,
+        dueMs: this.nowMs + delayMs,
+        run,
+        resolve: resolve as (value: unknown) => void,
+        reject,
+      })
+    })
+  }
+
+  /** A step that ends with `delayMs` or with the signal, whichever comes first. */
+  async sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted()
+    const actor = currentActor()
+    const slept = this.call('sleep', `${delayMs} ms`, () => undefined, delayMs)
+    if (signal === undefined) return await slept
+    const call = actor.waiting.at(-1) as Call
+    const wake = (): void => {
+      const index = actor.waiting.indexOf(call)
+      if (index < 0) return
+      actor.waiting.splice(index, 1)
+      call.reject(signal.reason)
+    }
+    signal.addEventListener('abort', wake, { once: true })
+    try {
+      await slept
+    } finally {
+      signal.removeEventListener('abort', wake)
+    }
+  }
+
+  /** Takes one step; false if nothing waits any more. */
+  step(): boolean {
+    const actor = this.#chooseActor()
+    if (actor === null) return false
+    const call = this.#policy.chooseCall(actor, this.nowMs)
+    actor.waiting.splice(actor.waiting.indexOf(call), 1)
+    actor.callCount += 1
+    this.stepCount += 1
+    this.nowMs += this.#stepMs
+    let error: unknown
+    try {
+      this.fault?.(call)
+      call.resolve(call.run())
+    } catch (thrown) {
+      error = thrown
+      call.reject(thrown)
+    }
+    runReactions()
+    this.onStep?.(call, error)
+    return true
+  }
+
+  /** Runs the continuations of what was done beside the steps. */
+  settle(): void {
+    runReactions()
+  }
+
+  /** The operations of `process` run no more. Of its calls on their way, `reaches` says which still take effect. */
+  endProcess(process: object, reaches: () => boolean): void {
+    for (const actor of this.actors) {
+      if (actor.process !== process || actor.isDone) continue
+      actor.isDone = true
+      for (const call of actor.waiting.splice(0)) {
+        try {
+          if (call.name !== 'begin' && reaches()) call.run()
+        } catch {
+          // Nobody hears of it.
+        }
+      }
+    }
+  }
+
+  #chooseActor(): Actor | null {
+    for (;;) {
+      const ready = this.actors.filter((actor) => isReady(actor, this.nowMs))
+      if (ready.length > 0) return this.#policy.chooseActor(ready)
+      const next = this.#nextDueMs()
+      if (next === null) return null
+      this.nowMs = next
+    }
+  }
+
+  #nextDueMs(): number | null {
+    let next: number | null = null
+    for (const actor of this.actors) {
+      for (const { dueMs } of actor.waiting) if (next === null || dueMs < next) next = dueMs
+    }
+    return next
+  }
+}
+
+function isReady(actor: Actor, nowMs: number): boolean {
+  for (const call of actor.waiting) if (call.dueMs <= nowMs) return true
+  return false
+}

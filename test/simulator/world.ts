@@ -1,0 +1,277 @@
+/** Everything that one schedule plays in: the machine, its processes, what was promised, and who watches. */
+import { type DatastoreSettings, defaultSettings } from '../../src/datastore/settings.ts'
+import {
+  Checker,
+  type CollectionRun,
+  type LiveReader,
+  type LiveWriter,
+  type Scene,
+} from './checker.ts'
+import { CHUNKS } from './chunks.ts'
+import { useScheduler } from './doubles/runtime.ts'
+import type { Device } from './kernel/disk.ts'
+import type { Inode } from './kernel/disk.ts'
+import { Machine } from './kernel/machine.ts'
+import { Ledger } from './ledger.ts'
+import { STORE_FOLDER, STORE_LINK } from './places.ts'
+import type { Policy } from './policy.ts'
+import { formatTime, snapshotFiles } from './ready-snapshots.ts'
+import type { Actor } from './actor.ts'
+import { currentActor, Scheduler } from './scheduler.ts'
+import { SimProcess } from './sim-process.ts'
+import { errorText, Violation } from './violation.ts'
+
+/** What differs from schedule to schedule before anything happens. */
+export interface WorldOptions {
+  /** Coarsest step of file times. */
+  readonly timeStepMs: number
+  /** Time that each step takes. */
+  readonly stepMs: number
+  readonly settings: Partial<DatastoreSettings>
+  /** Chunks of each archive of each snapshot that exists already; by group. */
+  readonly ready: readonly ReadySnapshot[]
+  /** Chunks that nobody references. */
+  readonly garbage: readonly number[]
+}
+
+export interface ReadySnapshot {
+  readonly group: string
+  readonly archives: Readonly<Record<string, readonly number[]>>
+}
+
+const OWNER = new TextEncoder().encode('root@pam\n')
+/** Snapshots that exist already are this old. */
+const READY_AGE_SECONDS = 3 * 86_400
+
+export class World implements Scene {
+  readonly scheduler: Scheduler
+  readonly machine: Machine
+  readonly disk: Device
+  readonly ledger = new Ledger()
+  readonly checker: Checker
+  readonly settings: Partial<DatastoreSettings>
+  readonly processes: SimProcess[] = []
+  readonly liveWriters = new Set<LiveWriter>()
+  readonly readers = new Set<LiveReader>()
+  readonly foreignSessions = new Set<ReadonlySet<string>>()
+  readonly collections = new Map<Actor, CollectionRun>()
+  readonly confirmedAtStep = new Map<string, number>()
+  /** Whether the configuration names the store by a link to it. */
+  isConfiguredByLink = false
+  /** Process that new operations run in. */
+  current: SimProcess
+  violation: Violation | null = null
+  /** The schedule itself removes or damages things. */
+  isDestroying = false
+  #nextTime: number
+  readonly #actors = new Map<number, Actor>()
+  /** Operations that no schedule names count down. */
+  #helperId = 0
+
+  constructor(options: WorldOptions, policy: Policy) {
+    this.settings = options.settings
+    this.scheduler = new Scheduler(policy, options.stepMs)
+    useScheduler(this.scheduler)
+    const { scheduler } = this
+    const fileTime = (): number => {
+      const nowMs = scheduler.nowMs + scheduler.wallOffsetMs
+      return nowMs - (nowMs % options.timeStepMs)
+    }
+    this.machine = new Machine(fileTime)
+    this.disk = this.machine.devices[0] as Device
+    this.#nextTime = Math.floor(scheduler.wallOffsetMs / 1000) - READY_AGE_SECONDS
+    this.#makeStore(options)
+    this.current = this.newProcess()
+    this.checker = new Checker(this)
+    this.machine.watcher = this.checker
+  }
+
+  /** The folder of the store, whatever is mounted. */
+  get store(): Inode {
+    return this.machine.get(STORE_FOLDER)
+  }
+
+  get lastActor(): Actor | null {
+    try {
+      return currentActor()
+    } catch {
+      return null
+    }
+  }
+
+  newProcess(): SimProcess {
+    const process = new SimProcess(this.processes.length + 1, {
+      scheduler: this.scheduler,
+      machine: this.machine,
+      settings: () => ({
+        ...defaultSettings(this.isConfiguredByLink ? STORE_LINK : STORE_FOLDER),
+        ...this.settings,
+      }),
+    })
+    this.processes.push(process)
+    this.current = process
+    return process
+  }
+
+  /** Backup times never repeat. */
+  takeTime(): number {
+    this.#nextTime += 1
+    return this.#nextTime
+  }
+
+  isForeign(actor: Actor | null): boolean {
+    return actor?.name.startsWith('other program') === true
+  }
+
+  /** The first one counts. */
+  fail(violation: Violation): void {
+    this.violation ??= violation
+  }
+
+  actorOf(id: number): Actor | undefined {
+    return this.#actors.get(id)
+  }
+
+  noteActor(actor: Actor): void {
+    this.#actors.set(actor.id, actor)
+  }
+
+  /** What a server does at its start, as an operation of its own. */
+  startRecovery(): void {
+    const process = this.current
+    this.#helperId -= 1
+    process.operationCount += 1
+    const actor = this.scheduler.start(
+      { id: this.#helperId, name: `start of process ${process.id}`, process },
+      async () => await process.recover(),
+      (error) => {
+        process.operationCount -= 1
+        this.operationEnded(process, actor, error)
+      },
+    )
+  }
+
+  /** The process is gone at once; `reaches` says of each call on its way whether it still takes effect. */
+  endProcess(process: SimProcess, reaches: () => boolean): void {
+    if (!process.isAlive) return
+    process.isAlive = false
+    this.scheduler.endProcess(process, reaches)
+    process.fs.closeAll()
+    for (const writer of this.liveWriters) {
+      if (writer.actor.process === process) this.liveWriters.delete(writer)
+    }
+    for (const reader of this.readers) if (reader.process === process) this.readers.delete(reader)
+  }
+
+  /** A call of `actor` fails: a collection that could not read an index must remove nothing (I8). */
+  noteFault(actor: Actor, what: string): void {
+    const run = this.collections.get(actor)
+    const isRoot = /^(readDir|open|handle\.\w+|lstat) \/data\/(store|alias)(\/(ns|host)|$)/.test(
+      what,
+    )
+    if (run !== undefined && isRoot) run.failedStep = `an error of ${what}`
+  }
+
+  /** To be called after each step. */
+  afterStep(): void {
+    for (const run of this.collections.values()) {
+      if (run.activeSinceStep === null && run.core.sessions.onRegister !== null) {
+        run.activeSinceStep = this.scheduler.stepCount
+      }
+    }
+  }
+
+  /** Judges how an operation ended, and ends a process that is to end with its last one. */
+  operationEnded(process: SimProcess, actor: Actor, error: unknown): void {
+    if (error !== undefined && !isExpected(error)) {
+      this.fail(new Violation('crash', `${actor.name} ended with ${errorText(error)}`))
+    }
+    if (!process.shutdown.signal.aborted || process.operationCount > 0) return
+    this.#helperId -= 1
+    const closing = this.scheduler.start(
+      { id: this.#helperId, name: `end of process ${process.id}`, process },
+      async () => {
+        await process.registry.close()
+        process.isAlive = false
+      },
+      (error) => {
+        if (error !== undefined && !isExpected(error)) {
+          this.fail(new Violation('crash', `${closing.name} ended with ${errorText(error)}`))
+        }
+      },
+    )
+  }
+
+  /** When nothing runs any more: promises, and that nothing is held. */
+  checkEnd(): void {
+    this.checker.checkAll('at the end')
+    this.checker.checkPromises('at the end')
+    for (const process of this.processes) {
+      if (!process.isAlive) continue
+      for (const { core } of process.stores) {
+        const { gate, sessions, processLock } = core
+        const held = gate.size + sessions.count + processLock.sharedCount
+        if (held > 0 || processLock.isExclusive) {
+          const what = `gate ${gate.size}, sessions ${sessions.count}, process lock ${processLock.sharedCount}`
+          this.fail(new Violation('leak', `process ${process.id} still holds: ${what}`))
+        }
+      }
+    }
+  }
+
+  #makeStore(options: WorldOptions): void {
+    const { machine } = this
+    for (const path of [STORE_FOLDER, '/data/state', '/run/locks', `${STORE_FOLDER}/.chunks`]) {
+      machine.mkdir(path, { recursive: true, mode: 0o755 })
+    }
+    machine.mount('/run', machine.addDevice({ isVolatile: true }))
+    machine.mkdir('/run/locks', { mode: 0o755 })
+    machine.symlink(STORE_FOLDER, STORE_LINK)
+    machine.open(`${STORE_FOLDER}/.lock`, 'read-write-create', 0o644)
+    machine.mkdir(`${STORE_FOLDER}/ns/m`, { recursive: true })
+    for (const index of options.garbage) this.#putChunk(index)
+    for (const ready of options.ready) this.#putSnapshot(ready)
+    this.disk.syncAll()
+  }
+
+  #putSnapshot({ group, archives }: ReadySnapshot): void {
+    const time = this.takeTime()
+    const [ns, name] = group.includes(':') ? group.split(':') : ['', group]
+    const space = ns === '' ? STORE_FOLDER : `${STORE_FOLDER}/ns/${ns}`
+    const folder = `${space}/${name}`
+    const path = `${folder}/${formatTime(time)}`
+    this.machine.mkdir(path, { recursive: true })
+    this.#putFile(`${folder}/owner`, OWNER)
+    const wanted = new Map<string, readonly string[]>()
+    for (const [archive, indexes] of Object.entries(archives)) {
+      for (const index of indexes) this.#putChunk(index)
+      wanted.set(
+        archive,
+        indexes.map((index) => CHUNKS[index]?.digest ?? ''),
+      )
+    }
+    for (const [file, data] of snapshotFiles(group, time, archives)) {
+      this.#putFile(`${path}/${file}`, data)
+    }
+    this.ledger.begin(`${group}/${formatTime(time)}`, wanted).isAnswered = true
+  }
+
+  #putChunk(index: number): void {
+    const { digest, blob } = CHUNKS[index] as (typeof CHUNKS)[number]
+    const folder = `${STORE_FOLDER}/.chunks/${digest.slice(0, 4)}`
+    this.machine.mkdir(folder, { recursive: true })
+    this.#putFile(`${folder}/${digest}`, blob)
+  }
+
+  #putFile(path: string, data: Uint8Array): void {
+    const inode = this.machine.open(path, 'create', 0o644)
+    inode.setData(data, this.scheduler.wallOffsetMs - READY_AGE_SECONDS * 1000)
+    inode.ctimeMs = inode.mtimeMs
+  }
+}
+
+/** Refusals, errors of the machine, aborts: everything that an operation may end with. */
+function isExpected(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  return 'code' in error || error.message.includes('aborting task')
+}
