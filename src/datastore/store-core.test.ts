@@ -1,6 +1,6 @@
 /** Ends of a datastore beside sessions that begin, and beside another process on the same folders. */
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { suite, test } from 'node:test'
 import { FaultFileSystem } from '../../test/support/fault-file-system.ts'
 import {
@@ -49,6 +49,28 @@ suite('StoreCore', () => {
     await backUp(again, DAY_1 + 1, ['two'])
     await last.close()
     assert.equal(isStampedClean(folder), true)
+  })
+
+  // A successor took its predecessor's running sessions for a crash, and wrote over what that one knew of failed syncs.
+  test('beside another process nothing is in doubt, and the doubt of both is kept', async (context) => {
+    const { store, registry, folder } = await makeTestStore(context)
+    await backUp(store, DAY_1, ['one'])
+    await registry.close()
+    const statePath = `${folder}/state/datastores/store1/state.json`
+    const state = { clean: false, lastGoodSyncMs: 5, doubt: null }
+    writeFileSync(statePath, JSON.stringify(state))
+    await using other = await nodeFileSystem.open(
+      `${folder}/state/datastores/store1/in-use.lock`,
+      'read-write-create',
+    )
+    assert.ok(other.tryLock('flock', 'shared'))
+    const { store: again } = await makeTestStore(context, { folder })
+    assert.equal(again.core.doubt.window, null)
+    const doubt = { fromMs: 1, untilMs: 2 }
+    writeFileSync(statePath, JSON.stringify({ ...state, doubt, rewrites: true }))
+    await backUp(again, DAY_1 + 1, ['two'])
+    const kept = JSON.parse(readFileSync(statePath, 'utf8')) as Record<string, unknown>
+    assert.deepEqual([kept['doubt'], kept['rewrites'], kept['clean']], [doubt, true, false])
   })
 
   // The next process read pages that the disk never got, found them well and relied on them (R-63).

@@ -4,6 +4,7 @@
  */
 import { SharedRun } from '../base/async/shared-run.ts'
 import { releaseOnce } from '../base/async/wait-list.ts'
+import { isSystemError } from '../base/errors.ts'
 import type { FileHandle, FileSystem } from '../base/fs/file-system.ts'
 import { ProcessLock } from '../base/fs/record-lock.ts'
 import type { Log } from '../base/log.ts'
@@ -12,7 +13,7 @@ import { CollectionState } from './collection/state.ts'
 import { Doubt, doubtAfter, joinWindows } from './doubt.ts'
 import { Journal } from './journal.ts'
 import { CHUNKS_FOLDER, PROCESS_LOCK_FILE } from './layout.ts'
-import { readStoreState, type StoreState, writeStoreState } from './store-state.ts'
+import { readStoreState, type StoreState, updateStoreState } from './store-state.ts'
 import { StoreSync } from './store-sync.ts'
 import { Gate } from './uploads/gate.ts'
 import { LiveSessions } from './uploads/session-digests.ts'
@@ -59,15 +60,16 @@ export class StoreCore {
   private constructor(
     fs: FileSystem,
     options: StoreCoreOptions,
-    opened: { processLock: ProcessLock; state: StoreState | null },
+    opened: { processLock: ProcessLock; state: StoreState | null; isShared: boolean },
   ) {
     const nowMs = options.clock.now()
-    const { state } = opened
+    const { state, isShared } = opened
     this.#fs = fs
     this.#options = options
     this.#isNew = state === null
     this.#lastGoodSyncMs = state?.lastGoodSyncMs ?? nowMs
-    const isUnclean = state !== null && !state.clean
+    // Not stamped because another process works on it, as after a reload: nothing has ended yet.
+    const isUnclean = state !== null && !state.clean && !isShared
     const fresh = isUnclean ? doubtAfter(state.lastGoodSyncMs, nowMs) : null
     this.processLock = opened.processLock
     this.doubt = new Doubt(joinWindows(state?.doubt ?? null, fresh), state?.rewrites)
@@ -101,8 +103,10 @@ export class StoreCore {
   }
 
   static async #create(fs: FileSystem, options: StoreCoreOptions, processLock: ProcessLock) {
+    // Asked first: who ends between the two has stamped what is read then.
+    const isShared = await isMarkedElsewhere(fs, options)
     const state = await readStoreState(fs, statePath(options))
-    const core = new StoreCore(fs, options, { processLock, state })
+    const core = new StoreCore(fs, options, { processLock, state, isShared })
     try {
       // Descriptors first: they hear of the errors of everything written after.
       await core.sync.addDevice(options.path)
@@ -210,19 +214,27 @@ export class StoreCore {
   async #saveState(): Promise<void> {
     await this.#stateRuns.run(async () => {
       const { window: doubt, rewrites } = this.doubt
-      const state = {
-        clean: this.#isClean,
-        lastGoodSyncMs: this.#lastGoodSyncMs,
-        doubt,
-        ...(rewrites ? { rewrites } : {}),
-      }
-      await writeStoreState(this.#fs, statePath(this.#options), state)
+      const lastGoodSyncMs = this.#lastGoodSyncMs
+      const state = { clean: this.#isClean, lastGoodSyncMs, doubt, rewrites }
+      const { clock } = this.#options
+      await updateStoreState(this.#fs, { path: statePath(this.#options), clock, state })
     })
   }
 
   #warnState(error: unknown): void {
     const { path } = this.#options
     this.#options.log.warn('cannot stamp the state of a datastore', { path, error: String(error) })
+  }
+}
+
+/** Whether another process has had a session on the store and has not closed it. */
+async function isMarkedElsewhere(fs: FileSystem, options: StoreCoreOptions): Promise<boolean> {
+  try {
+    await using handle = await fs.open(useMarkPath(options), 'write')
+    return !handle.tryLock('flock', 'exclusive')
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return false
+    throw error
   }
 }
 

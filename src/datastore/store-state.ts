@@ -4,8 +4,10 @@
  */
 import { isSystemError } from '../base/errors.ts'
 import { atomicWrite } from '../base/fs/atomic-write.ts'
+import { lockFile } from '../base/fs/file-lock.ts'
 import type { FileSystem } from '../base/fs/file-system.ts'
-import type { DoubtWindow } from './doubt.ts'
+import type { Clock } from '../base/time/clock.ts'
+import { type DoubtWindow, joinWindows } from './doubt.ts'
 
 export interface StoreState {
   /** False from the first session on until the end was orderly. */
@@ -18,6 +20,8 @@ export interface StoreState {
 }
 
 const STATE_MODE = 0o600
+/** Another process writes within milliseconds, a slow disk within seconds. */
+const LOCK_WAIT_MS = 30_000
 /** The file has some hundred bytes. */
 const STATE_SIZE_MAX = 65_536
 
@@ -33,12 +37,37 @@ export async function readStoreState(fs: FileSystem, path: string): Promise<Stor
   return parseState(bytes) ?? { clean: false, lastGoodSyncMs: 0, doubt: null }
 }
 
-export async function writeStoreState(
+/** The state of one process, and how to write it. */
+export interface StoreStateUpdate {
+  readonly path: string
+  readonly clock: Clock
+  readonly state: StoreState
+}
+
+/**
+ * Writes the state, joined with what another process on the same store has written: its doubt must not be lost
+ * (races.md R-63). A later good sync serves all, for it was one of the whole file system. Throws LOCK_BUSY.
+ */
+export async function updateStoreState(
   fs: FileSystem,
-  path: string,
-  state: StoreState,
+  { path, clock, state }: StoreStateUpdate,
 ): Promise<void> {
-  const data = Buffer.from(`${JSON.stringify(state, null, 2)}\n`)
+  const lockOptions = {
+    kind: 'exclusive',
+    timeoutMs: LOCK_WAIT_MS,
+    clock,
+    mode: STATE_MODE,
+  } as const
+  await using _lock = await lockFile(fs, `${path}.lock`, lockOptions)
+  const before = await readStoreState(fs, path)
+  const rewrites = state.rewrites === true || before?.rewrites === true
+  const joined: StoreState = {
+    clean: state.clean,
+    lastGoodSyncMs: Math.max(state.lastGoodSyncMs, before?.lastGoodSyncMs ?? 0),
+    doubt: joinWindows(state.doubt, before?.doubt ?? null),
+    ...(rewrites ? { rewrites } : {}),
+  }
+  const data = Buffer.from(`${JSON.stringify(joined, null, 2)}\n`)
   await atomicWrite(fs, path, data, { mode: STATE_MODE, durable: true })
 }
 
