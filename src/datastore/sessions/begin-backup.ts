@@ -23,7 +23,7 @@ import type { FileLock } from '../locks.ts'
 import { isVerifyFailed, readManifest } from '../manifest-store.ts'
 import { namespaceExists } from '../namespaces.ts'
 import { takeSharedProcessLock } from '../shared-process-lock.ts'
-import { lastFinished } from '../snapshots.ts'
+import { lastFinished, snapshotExists } from '../snapshots.ts'
 import { BackupWriter } from './backup-writer.ts'
 
 export interface BeginBackupRequest {
@@ -56,10 +56,9 @@ export async function beginBackup(
   const groupLock = stack.use(await openGroup(store, request))
   if (!benchmark) checkBackupOwner(await readOwner(store, ns, group), request.caller)
   else await readOwner(store, ns, group)
-  const base = await findBase(store, ns, group)
-  checkYear(time)
-  if (base !== null && time <= base.time) refuse('backup timestamp is older than last backup.')
-  const baseLock = base === null ? null : stack.use(await lockBase(store, ns, base))
+  const taken = await takeBase(store, request)
+  const base = taken?.ref ?? null
+  const baseLock = taken === null ? null : stack.use(taken.lock)
   const ref = { type: group.type, id: group.id, time }
   const snapshotLock = stack.use(await lockNew(store, ns, ref))
   const entry = await createSnapshot(store, ns, ref)
@@ -136,6 +135,27 @@ async function createOwner(store: Datastore, path: string, caller: string): Prom
     if (isSystemError(error, 'EEXIST')) return
     const text = `unable to create owner file ${quote(path)} - ${osErrorText(error)}`
     throw errors.BACKUP_REFUSED({ text }, { cause: error })
+  }
+}
+
+/**
+ * The base with its lock. One that is removed before it is locked is no base any more: the next is taken then
+ * (races.md R-45). The caller holds the group's lock, so none can be added.
+ */
+async function takeBase(
+  store: Datastore,
+  { ns, group, time }: BeginBackupRequest,
+): Promise<{ readonly ref: SnapshotRef; readonly lock: FileLock } | null> {
+  for (;;) {
+    const ref = await findBase(store, ns, group)
+    checkYear(time)
+    if (ref === null) return null
+    if (time <= ref.time) refuse('backup timestamp is older than last backup.')
+    await using held = new AsyncDisposableStack()
+    const lock = held.use(await lockBase(store, ns, ref))
+    if (!(await snapshotExists(store, ns, ref))) continue
+    held.move()
+    return { ref, lock }
   }
 }
 
