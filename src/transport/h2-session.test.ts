@@ -14,6 +14,8 @@ import { acceptHttp2 } from './upgrade.ts'
 const LIMITS = { streamWindow: 256 * 1024, streamsMax: 32, sessionMemoryMb: 256 }
 const PROTOCOL = 'test-protocol'
 
+const EMPTY_SETTINGS = Buffer.from('000000040000000000', 'hex')
+
 let server: tls.Server
 let target: TlsTarget
 let serverTls: ServerTls
@@ -45,6 +47,12 @@ async function serveUpgrade(request: http.IncomingMessage, socket: unknown, head
   const raw = socket as tls.TLSSocket
   if (request.url === '/refused') {
     raw.end('HTTP/1.1 400 Bad Request\r\ncontent-length: 7\r\n\r\nno luck')
+    return
+  }
+  if (request.url === '/mute' || request.url === '/frozen') {
+    raw.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n')
+    if (request.url === '/frozen') raw.write(EMPTY_SETTINGS)
+    raw.on('error', () => {}).resume()
     return
   }
   const session = await acceptHttp2(raw, head, { protocol: PROTOCOL, limits: LIMITS, now: 0 })
@@ -85,6 +93,36 @@ suite('connectUpgraded()', () => {
     let size = 0
     for await (const piece of answer.body) size += piece.length
     assert.equal(size, 7_000_000)
+  })
+
+  test('gives a server up that is silent after the 101', async () => {
+    const options = { protocol: PROTOCOL, headers: {}, silenceMs: 80 }
+    await assert.rejects(connectUpgraded(target, { ...options, path: '/mute' }), {
+      code: 'SESSION_LOST',
+      message: /silent for 0.08 s/,
+    })
+  })
+
+  test('gives a server up that is silent while it owes an answer', async () => {
+    const options = { protocol: PROTOCOL, headers: {}, silenceMs: 80 }
+    await using session = await connectUpgraded(target, { ...options, path: '/frozen' })
+    await assert.rejects(session.request('GET', '/x'), {
+      code: 'SESSION_LOST',
+      message: /silent for 0.08 s/,
+    })
+  })
+
+  test('waits for a slow answer of a server that lives', async () => {
+    const options = { protocol: PROTOCOL, headers: {}, silenceMs: 80 }
+    await using session = await connectUpgraded(target, { ...options, path: '/upgrade' })
+    const { promise: late, resolve } = Promise.withResolvers<void>()
+    onStream = (stream) => {
+      stream.session?.once('ping', () => stream.session?.once('ping', resolve))
+      void late.then(() => echo(stream))
+    }
+    const answer = await session.request('POST', '/x', { body: Buffer.from('x') })
+    onStream = echo
+    assert.equal(answer.status, 200)
   })
 
   test('rejects with the text of a refusal', async () => {

@@ -9,6 +9,7 @@ import { errors } from './errors.ts'
 import { formatQuery, type Query } from './query.ts'
 import { openTlsSocket, type TlsTarget } from './tls.ts'
 import { FRAME_SIZE_MAX } from './upgrade.ts'
+import { SILENCE_MS, watchSilence } from './watch-silence.ts'
 
 /** The stock client's time limit for the answer to the upgrade. */
 export const UPGRADE_TIMEOUT_MS = 120_000
@@ -42,6 +43,8 @@ export interface UpgradeRequest {
   readonly headers: Readonly<Record<string, string>>
   readonly userAgent?: string | undefined
   readonly responseTimeoutMs?: number | undefined
+  /** How long the server may be silent while an answer is awaited; SILENCE_MS by default. */
+  readonly silenceMs?: number | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -77,7 +80,9 @@ export async function connectUpgraded(
   try {
     await upgrade(socket, target, request)
     const userAgent = request.userAgent ?? DEFAULT_USER_AGENT
-    return new H2Session(await startHttp2(socket), { fingerprint, userAgent })
+    const silenceMs = request.silenceMs ?? SILENCE_MS
+    const started = await startHttp2(socket, { silenceMs, signal: request.signal })
+    return new H2Session(started, { fingerprint, userAgent, silenceMs, socket })
   } catch (error) {
     socket.destroy()
     throw error
@@ -85,6 +90,13 @@ export async function connectUpgraded(
 }
 
 export const DEFAULT_USER_AGENT = 'proxmox-backup-client/1.0'
+
+interface SessionFacts {
+  readonly fingerprint: string
+  readonly userAgent: string
+  readonly silenceMs: number
+  readonly socket: TLSSocket
+}
 
 /** One upgraded connection; requests may run at the same time. */
 export class H2Session implements AsyncDisposable {
@@ -95,12 +107,11 @@ export class H2Session implements AsyncDisposable {
   readonly #session: http2.ClientHttp2Session
   readonly #userAgent: string
   readonly #slots = new Semaphore(REQUESTS_MAX)
+  #runningCount = 0
   #failure: Error | null = null
 
-  constructor(
-    session: http2.ClientHttp2Session,
-    { fingerprint, userAgent }: { readonly fingerprint: string; readonly userAgent: string },
-  ) {
+  constructor(session: http2.ClientHttp2Session, options: SessionFacts) {
+    const { fingerprint, userAgent, silenceMs, socket } = options
     this.#session = session
     this.fingerprint = fingerprint
     this.#userAgent = userAgent
@@ -113,6 +124,9 @@ export class H2Session implements AsyncDisposable {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.closed = promise
     session.once('close', resolve)
+    const isWaiting = (): boolean => this.#runningCount > 0
+    const onDead = (): void => this.destroy(silent(silenceMs))
+    watchSilence({ session, socket, isWaiting }, { silenceMs, onDead })
   }
 
   /**
@@ -176,7 +190,11 @@ export class H2Session implements AsyncDisposable {
     const slot = await this.#slots.acquire(1, options.signal)
     try {
       const started = this.#open(method, path, options)
-      started.stream.once('close', () => slot[Symbol.dispose]())
+      this.#runningCount += 1
+      started.stream.once('close', () => {
+        this.#runningCount -= 1
+        slot[Symbol.dispose]()
+      })
       return started
     } catch (error) {
       slot[Symbol.dispose]()
@@ -341,7 +359,10 @@ function upgradeAnswer(request: http.ClientRequest, socket: TLSSocket): Promise<
 }
 
 /** Resolves when the server's SETTINGS are here: more streams than it takes would be refused. */
-function startHttp2(socket: TLSSocket): Promise<http2.ClientHttp2Session> {
+async function startHttp2(
+  socket: TLSSocket,
+  { silenceMs, signal }: { readonly silenceMs: number; readonly signal: AbortSignal | undefined },
+): Promise<http2.ClientHttp2Session> {
   const { promise, resolve, reject } = Promise.withResolvers<http2.ClientHttp2Session>()
   const session = http2.connect(`https://${AUTHORITY}`, {
     createConnection: () => socket,
@@ -350,15 +371,27 @@ function startHttp2(socket: TLSSocket): Promise<http2.ClientHttp2Session> {
   })
   const onError = (error: Error) => reject(lost(error.message))
   const onClose = () => reject(lost('closed before the server spoke HTTP/2'))
-  session.once('error', onError)
+  const onAbort = () => reject(toError(signal?.reason))
+  const timer = setTimeout(() => reject(lost(silent(silenceMs).message)), silenceMs)
+  signal?.addEventListener('abort', onAbort, { once: true })
+  // Never taken off: a connection that is given up may still tell why.
+  session.on('error', onError)
   session.once('close', onClose)
   session.once('remoteSettings', () => {
-    session.off('error', onError)
-    session.off('close', onClose)
     session.setLocalWindowSize(CONNECTION_WINDOW)
     resolve(session)
   })
-  return promise
+  try {
+    return await promise
+  } finally {
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', onAbort)
+    session.off('close', onClose)
+  }
+}
+
+function silent(silenceMs: number): Error {
+  return new Error(`the server was silent for ${silenceMs / 1000} s`)
 }
 
 function lost(reason: string): Error {
