@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { makeImage, makeTree } from './make-data.ts'
 import { type Measured, median, summarise } from './support/measure.ts'
 import { borgTool, cairnTool, type DataKind, resticTool, type Tool } from './support/peers.ts'
@@ -10,6 +11,7 @@ import { startBenchServer } from './support/server-process.ts'
 import { sha256Rate } from './support/raw-steps.ts'
 
 const IMAGE_SIZE = 2 * 1024 ** 3
+const SETTLE_MS = 3_000
 
 interface Runs {
   first: Measured[]
@@ -53,12 +55,25 @@ async function runTool(
         : borgTool(repository)
   const all = runs.get(name) ?? { first: [], unchanged: [], restore: [], serverPeakMib: [] }
   runs.set(name, all)
+  await settle()
   all.first.push(await tool.backup(source, kind, false))
+  await settle()
   all.unchanged.push(await tool.backup(source, kind, true))
+  await settle()
   all.restore.push(await restoreAndCompare(tool, { source, kind, scratch }))
   if (server !== null) all.serverPeakMib.push(server.peakMib())
   await server?.stop()
   rmSync(scratch, { recursive: true, force: true })
+}
+
+/**
+ * Every step begins alike: nothing is left to be written that an earlier one made (a sync of ours would pay for it), and
+ * memory that was freed has gone back to the host of a virtual machine (getting it again costs ten times as much as
+ * using it right away).
+ */
+async function settle(): Promise<void> {
+  execFileSync('sync')
+  await setTimeout(SETTLE_MS)
 }
 
 async function restoreAndCompare(
