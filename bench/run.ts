@@ -1,7 +1,7 @@
 /**
  * Runs benchmarks in turn and prints their tables.
  *
- *   npm run bench -- [--rounds N] [--folder DIR] [--write] [image tree chunker ingest known latency memory verify]
+ *   npm run bench -- [--rounds N] [--folder DIR] [--write] [image tree chunker ingest known latency memory listing verify]
  *
  * `--write` keeps the tables in docs/performance.md. Needs `bench/setup.ts` to have run once.
  */
@@ -15,6 +15,7 @@ import { benchChunker } from './chunker.ts'
 import { benchIngest } from './ingest.ts'
 import { benchKnownChunks } from './known-chunks.ts'
 import { benchLatency } from './latency.ts'
+import { benchListing } from './listing.ts'
 import { benchMemory } from './memory.ts'
 import { benchVerify } from './verify.ts'
 import { formatResult, type Result } from './support/result.ts'
@@ -38,6 +39,7 @@ const BENCHES: Readonly<Record<string, (folder: string) => Promise<Result>>> = {
   known: async (folder) => await benchKnownChunks(folder, rounds),
   latency: benchLatency,
   memory: benchMemory,
+  listing: async (folder) => await benchListing(folder, rounds),
   verify: async (folder) => await benchVerify(folder, rounds),
 }
 

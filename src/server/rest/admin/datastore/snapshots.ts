@@ -3,8 +3,7 @@ import type { Static } from 'typebox'
 import { mapConcurrent } from '../../../../base/async/map-concurrent.ts'
 import { nodeFileSystem } from '../../../../base/fs/node-file-system.ts'
 import type { Datastore } from '../../../../datastore/datastore.ts'
-import { groupExists, listGroups, ownerMatches, readOwner } from '../../../../datastore/groups.ts'
-import { ownerIn } from '../../../../datastore/listing/owner-text.ts'
+import { groupExists, listGroups, readOwner } from '../../../../datastore/groups.ts'
 import { forgetSnapshot, listSnapshots } from '../../../../datastore/snapshots.ts'
 import type { GroupRef } from '../../../../formats/names.ts'
 import { parseBackupId } from '../../../../formats/names.ts'
@@ -15,10 +14,10 @@ import {
   SnapshotParameters,
 } from '../../../../protocol/datastore.ts'
 import { AUTHENTICATED } from '../../../../protocol/endpoint.ts'
-import { IncrementalList, JsonItems } from '../../../reply.ts'
+import { IncrementalList } from '../../../reply.ts'
 import { type Call, type Route, route } from '../../../route.ts'
-import type { SnapshotLists } from '../../../snapshot-lists.ts'
 import { isListed, openNamespace, openOwned, type PermittedPlace, permit } from './access.ts'
+import { listInThreads } from './listed-snapshots.ts'
 import { snapshotOf } from './refs.ts'
 import { LIST, REMOVE } from './requirements.ts'
 import { snapshotEntry } from './snapshot-entry.ts'
@@ -85,30 +84,6 @@ async function chosenGroups(
   return groups.filter(
     (group) => (type === undefined || group.type === type) && (id === undefined || group.id === id),
   )
-}
-
-/** Items that go out as one piece of text. */
-const ITEMS_PER_PIECE = 256
-
-async function* listInThreads(
-  lists: SnapshotLists,
-  datastore: Datastore,
-  options: {
-    readonly place: PermittedPlace
-    readonly groups: readonly GroupRef[]
-    readonly authId: string
-  },
-): AsyncIterable<JsonItems> {
-  const { place, groups, authId } = options
-  for await (const listed of lists.list(datastore, place.ns, groups)) {
-    const owner = ownerIn(listed.owner)
-    if (place.ownedOnly && (owner === null || !ownerMatches(owner, authId))) continue
-    const end = owner === null ? '}' : `,"owner":${JSON.stringify(owner)}}`
-    for (let start = 0; start < listed.texts.length; start += ITEMS_PER_PIECE) {
-      const texts = listed.texts.slice(start, start + ITEMS_PER_PIECE)
-      yield new JsonItems(texts.map((text) => text.slice(0, -1) + end).join(','))
-    }
-  }
 }
 
 async function* listEntries(
