@@ -76,9 +76,18 @@ export async function removeFolder(
     if (isSystemError(error, 'ENOENT')) return false
     throw error
   }
-  await store.files.syncNames(folder)
+  await syncGroup(store, folder)
   await store.fs.removeTree(hidden)
   return true
+}
+
+/** A process that starts meanwhile finishes what it finds hidden, and the group with it if that was the last. */
+async function syncGroup(store: Datastore, folder: string): Promise<void> {
+  try {
+    await store.files.syncNames(folder)
+  } catch (error) {
+    if (!isSystemError(error, 'ENOENT')) throw error
+  }
 }
 
 /** A group in use stays: its session has the lock, and decides itself. */
