@@ -7,7 +7,7 @@
  * removed was garbage.
  */
 import { dirname } from 'node:path'
-import { hasCode } from '../../base/errors.ts'
+import { hasCode, isSystemError } from '../../base/errors.ts'
 import type { ProcessLockGuard } from '../../base/fs/record-lock.ts'
 import { nodeFileSystem } from '../../base/fs/node-file-system.ts'
 import { formatDuration } from '../../base/human-units.ts'
@@ -239,10 +239,21 @@ async function sweepPass(
 /** A namespace may be a mount of its own (races.md R-63). */
 async function syncAll(store: Datastore, roots: Roots): Promise<void> {
   const devices = new Map(roots.files.map(({ dev, path }) => [dev, path]))
-  for (const path of devices.values()) {
-    await store.core.sync.addDevice(dirname(`${store.path}/${path}`))
-  }
+  for (const path of devices.values()) await addDeviceOf(store, path)
   await store.core.sync.run()
+}
+
+/** Its folder may have been removed since it was listed: those above it are on the same device, or on the store's. */
+async function addDeviceOf(store: Datastore, path: string): Promise<void> {
+  let folder = dirname(`${store.path}/${path}`)
+  for (; folder.length > store.path.length; folder = dirname(folder)) {
+    try {
+      await store.core.sync.addDevice(folder)
+      return
+    } catch (error) {
+      if (!isSystemError(error, 'ENOENT')) throw error
+    }
+  }
 }
 
 async function expectedMarks({ store }: CollectionRun, range: PassRange): Promise<number> {
