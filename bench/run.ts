@@ -1,7 +1,7 @@
 /**
  * Runs benchmarks in turn and prints their tables.
  *
- *   npm run bench -- [--rounds N] [--folder DIR] [--write] [image tree chunker ingest known latency memory listing verify]
+ *   npm run bench -- [--rounds N] [--folder DIR] [--write] [image tree chunker ingest known latency memory listing collection verify]
  *
  * `--write` keeps the tables in docs/performance.md. Needs `bench/setup.ts` to have run once.
  */
@@ -12,6 +12,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { benchBackup } from './backup.ts'
 import { benchChunker } from './chunker.ts'
+import { benchCollection } from './collection.ts'
 import { benchIngest } from './ingest.ts'
 import { benchKnownChunks } from './known-chunks.ts'
 import { benchLatency } from './latency.ts'
@@ -40,6 +41,7 @@ const BENCHES: Readonly<Record<string, (folder: string) => Promise<Result>>> = {
   latency: benchLatency,
   memory: benchMemory,
   listing: async (folder) => await benchListing(folder, rounds),
+  collection: async (folder) => await benchCollection(folder, rounds),
   verify: async (folder) => await benchVerify(folder, rounds),
 }
 

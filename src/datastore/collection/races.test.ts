@@ -139,7 +139,9 @@ suite('the walk', () => {
     const folder = `${store.path}/host/web1/${new Date(T0 * 1000).toISOString().slice(0, 19)}Z`
     await mkdir(`${store.path}/foreign/deep`, { recursive: true })
     await writeFile(`${store.path}/foreign/deep/x.didx`, await readFile(`${folder}/root.pxar.didx`))
-    await symlink(folder, `${store.path}/foreign/link`)
+    await mkdir(`${store.path}/../outside`)
+    await writeFile(`${store.path}/../outside/y.didx`, await readFile(`${folder}/root.pxar.didx`))
+    await symlink(`${store.path}/../outside`, `${store.path}/foreign/link`)
     await forget(store, T0)
     const lines: string[] = []
     const status = await gc(store, { lines })
