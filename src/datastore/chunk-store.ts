@@ -5,6 +5,7 @@ import type { Digest } from '../formats/digest.ts'
 import type { ChunkBackend, ChunkLook, PutResult } from '../storage/chunk-backend.ts'
 import { osErrorText } from '../storage/os-error-text.ts'
 import { errors } from './errors.ts'
+import type { MissingChunks } from './missing-chunks.ts'
 import type { Gate } from './uploads/gate.ts'
 import type { DigestOrigin, LiveSessions, SessionDigests } from './uploads/session-digests.ts'
 
@@ -13,6 +14,7 @@ export class ChunkStore {
   readonly #gate: Gate
   readonly #sessions: LiveSessions
   readonly #processLock: ProcessLock | null
+  readonly #missing: MissingChunks | null
 
   /** Without `processLock` there is nobody else whose sessions could mind. */
   constructor(
@@ -21,12 +23,14 @@ export class ChunkStore {
       readonly gate: Gate
       readonly sessions: LiveSessions
       readonly processLock?: ProcessLock
+      readonly missing?: MissingChunks
     },
   ) {
     this.#backend = backend
     this.#gate = options.gate
     this.#sessions = options.sessions
     this.#processLock = options.processLock ?? null
+    this.#missing = options.missing ?? null
   }
 
   /**
@@ -83,7 +87,15 @@ export class ChunkStore {
     using _process = this.#processLock?.excludeOthers() ?? nothing
     const text = `chunk ${digest} was found corrupt and renamed while the session relied on it`
     using _condemned = this.#sessions.condemn(digest, errors.SESSION_FAILED({ text }))
+    // First, so that a crash in between leaves a note too many: whoever asks looks whether it is true.
+    await this.#missing?.add(digest)
     return await this.#backend.markBad(digest)
+  }
+
+  /** Remembers a chunk that an index names and that is not there, unless it came meanwhile (races.md R-32). */
+  async noteMissing(digest: Digest): Promise<void> {
+    using _gate = await this.#gate.acquire(digest)
+    if ((await this.#backend.stat(digest)) === null) await this.#missing?.add(digest)
   }
 }
 

@@ -13,6 +13,7 @@ import { CollectionState } from './collection/state.ts'
 import { Doubt, doubtAfter, joinWindows } from './doubt.ts'
 import { Journal } from './journal.ts'
 import { CHUNKS_FOLDER, PROCESS_LOCK_FILE } from './layout.ts'
+import { MissingChunks } from './missing-chunks.ts'
 import { readStoreState, type StoreState, updateStoreState } from './store-state.ts'
 import { StoreSync } from './store-sync.ts'
 import { Gate } from './uploads/gate.ts'
@@ -41,6 +42,7 @@ export class StoreCore {
   readonly doubt: Doubt
   readonly journal: Journal
   readonly collection: CollectionState
+  readonly missing: MissingChunks
 
   readonly #fs: FileSystem
   readonly #options: StoreCoreOptions
@@ -75,6 +77,7 @@ export class StoreCore {
     this.doubt = new Doubt(joinWindows(state?.doubt ?? null, fresh), state?.rewrites)
     this.journal = new Journal(fs, `${options.stateFolder}/sessions`)
     this.collection = new CollectionState(fs, `${options.stateFolder}/collection`)
+    this.missing = new MissingChunks(fs, `${options.stateFolder}/missing-chunks`)
     this.sync = new StoreSync(fs, {
       clock: options.clock,
       path: options.path,

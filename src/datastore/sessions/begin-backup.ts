@@ -7,6 +7,7 @@ import { formatBackupTime } from '../../formats/backup-time.ts'
 import { formatSnapshot, type GroupRef, type SnapshotRef } from '../../formats/names.ts'
 import type { NamespacePath } from '../../formats/namespace.ts'
 import { osErrorText } from '../../storage/os-error-text.ts'
+import { namesMissingChunk } from '../base-check.ts'
 import type { Datastore } from '../datastore.ts'
 import { quote } from '../debug-text.ts'
 import { asNotFound, errors } from '../errors.ts'
@@ -159,7 +160,10 @@ async function takeBase(
   }
 }
 
-/** The newest finished snapshot, unless its verification failed; a broken manifest of it is an error, as in stock. */
+/**
+ * The newest finished snapshot, unless its verification failed or a chunk of it is known to be gone; a broken manifest
+ * of it is an error, as in stock.
+ */
 async function findBase(
   store: Datastore,
   ns: NamespacePath,
@@ -168,7 +172,8 @@ async function findBase(
   const newest = await lastFinished(store, ns, group).catch(() => null)
   if (newest === null) return null
   const { manifest } = await readManifest(store, ns, newest)
-  return isVerifyFailed(manifest) ? null : newest
+  if (isVerifyFailed(manifest)) return null
+  return (await namesMissingChunk(store, ns, newest, manifest)) ? null : newest
 }
 
 function checkYear(time: number): void {

@@ -180,6 +180,7 @@ async function report(
     run.corrupt.add(digest)
   } else options.undecided.push(digest)
   progress.log(findingText(store.name, digest, finding))
+  if (finding.kind === 'missing') await store.chunks.noteMissing(digest)
   if (renames) await setAside(store, digest, progress)
 }
 
