@@ -4,13 +4,17 @@
  * docs/locking.md. A lock file is unlinked only while it is held, so two holders never exist (races.md R-21, R-22).
  */
 import { dirname } from 'node:path'
+import { currentOperation } from '../base/async/current-operation.ts'
 import { hasCode, toError } from '../base/errors.ts'
+import { errors as lockErrors } from '../base/fs/errors.ts'
 import { type FileLock, lockFile } from '../base/fs/file-lock.ts'
 import type { FileSystem } from '../base/fs/file-system.ts'
+import { type Log, silentLog } from '../base/log.ts'
 import type { Clock } from '../base/time/clock.ts'
 import type { GroupRef, SnapshotRef } from '../formats/names.ts'
 import type { NamespacePath } from '../formats/namespace.ts'
 import { errors } from './errors.ts'
+import { LockBook, type LockHolder } from './lock-book.ts'
 import { groupLockName, lockFolder, manifestLockName, snapshotLockName } from './layout.ts'
 import { type Owner, StoreFiles } from './store-files.ts'
 
@@ -25,12 +29,19 @@ const REPLACED_ATTEMPTS_MAX = 10
 
 export type LockKind = 'exclusive' | 'shared'
 
+type BusyError = (
+  data: { readonly path: string; readonly holders: readonly LockHolder[] },
+  options: { readonly cause: unknown },
+) => Error
+
 export class LockTable {
   readonly #fs: FileSystem
   readonly #clock: Clock
   readonly #folder: string
   readonly #store: string
   readonly #owner: Owner | undefined
+  readonly #book: LockBook
+  readonly #log: Log
 
   /** `folder` holds the lock files of all datastores, `store` is the name of this one. */
   constructor(
@@ -40,6 +51,9 @@ export class LockTable {
       readonly folder: string
       readonly store: string
       readonly owner: Owner | undefined
+      /** Shared by all tables of a process on this folder. */
+      readonly book?: LockBook | undefined
+      readonly log?: Log
     },
   ) {
     this.#fs = fs
@@ -47,6 +61,8 @@ export class LockTable {
     this.#folder = options.folder
     this.#store = options.store
     this.#owner = options.owner
+    this.#book = options.book ?? new LockBook()
+    this.#log = options.log ?? silentLog
   }
 
   /** Exclusive, at once; throws GROUP_LOCK_BUSY. */
@@ -100,20 +116,48 @@ export class LockTable {
   async #take(
     path: string,
     options: { readonly kind: LockKind; readonly timeoutMs: number },
-    busy: (data: { readonly path: string }, options: { readonly cause: unknown }) => Error,
+    busy: BusyError,
+  ): Promise<FileLock> {
+    const { timeoutMs } = options
+    if (timeoutMs === 0) return await this.#takeNow(path, options, busy)
+    // Waiting for a file has no order; inside the process who came first is first.
+    const clock = this.#clock
+    const deadline = clock.monotonic() + timeoutMs
+    using turn = await this.#book.turn(path, { clock, timeoutMs })
+    if (turn === null) throw this.#busy(path, busy, lockErrors.LOCK_BUSY({ path }))
+    const leftMs = Math.max(0, deadline - clock.monotonic())
+    return await this.#takeNow(path, { ...options, timeoutMs: leftMs }, busy)
+  }
+
+  async #takeNow(
+    path: string,
+    options: { readonly kind: LockKind; readonly timeoutMs: number },
+    busy: BusyError,
   ): Promise<FileLock> {
     const lockOptions = { ...options, clock: this.#clock, owner: this.#owner }
     for (let attempt = 1; ; attempt += 1) {
       await this.#createFolders(dirname(path))
       try {
-        return await lockFile(this.#fs, path, lockOptions)
+        const lock = await lockFile(this.#fs, path, lockOptions)
+        return this.#book.note(lock, options.kind, this.#clock.now())
       } catch (error) {
         const isReplaced = hasCode(error, 'LOCK_REPLACED')
         if (isReplaced && attempt < REPLACED_ATTEMPTS_MAX) continue
-        if (isReplaced || hasCode(error, 'LOCK_BUSY')) throw busy({ path }, { cause: error })
+        if (isReplaced || hasCode(error, 'LOCK_BUSY')) throw this.#busy(path, busy, error)
         throw error
       }
     }
+  }
+
+  /** Clients know the text; who has the lock stands in the log and in the error's data. */
+  #busy(path: string, busy: BusyError, cause: unknown): Error {
+    const holders = this.#book.holdersOf(path)
+    this.#log.info('a lock is busy', {
+      path,
+      wantedBy: currentOperation(),
+      holders: holders.length === 0 ? 'another process' : holders,
+    })
+    return busy({ path, holders }, { cause })
   }
 
   /** The folders below the table's own get the store's owner: stock runs as an ordinary user and shares them. */
@@ -127,4 +171,9 @@ export class LockTable {
       await files.createFolder(path)
     }
   }
+}
+
+/** Releases a lock; the lock file of something that is gone goes with it. */
+export async function endLock(lock: FileLock, isGone: boolean): Promise<void> {
+  await (isGone ? lock.unlinkAndRelease() : lock.release())
 }

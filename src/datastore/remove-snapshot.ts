@@ -15,7 +15,7 @@ import { quote } from './debug-text.ts'
 import { errors } from './errors.ts'
 import { removeEmptyGroup } from './empty-group.ts'
 import { groupPath, PROTECTED_FILE, removedName, snapshotPath } from './layout.ts'
-import type { FileLock } from './locks.ts'
+import { endLock, type FileLock } from './locks.ts'
 
 export type RemoveOutcome = 'removed' | 'protected' | 'missing' | 'spared'
 
@@ -41,19 +41,22 @@ export async function removeSnapshot(
   const flag = `${path}/${PROTECTED_FILE}`
   if (options.skipsProtected === true && (await store.files.exists(flag))) return 'protected'
   const prefix = options.textPrefix ?? ''
-  const snapshotLock = await orLocked(store.locks.lockSnapshot(ns, ref, 'exclusive'), prefix, path)
-  let manifestLock: FileLock | null = null
   let outcome: RemoveOutcome = 'spared'
-  try {
-    manifestLock = await orLocked(store.locks.lockManifest(ns, ref), prefix, path)
+  {
+    // Whatever fails, both are released.
+    await using locks = new AsyncDisposableStack()
+    const isGone = (): boolean => outcome === 'removed' || outcome === 'missing'
+    const snapshotLock = await orLocked(
+      store.locks.lockSnapshot(ns, ref, 'exclusive'),
+      prefix,
+      path,
+    )
+    locks.defer(async () => await endLock(snapshotLock, isGone()))
+    const manifestLock = await orLocked(store.locks.lockManifest(ns, ref), prefix, path)
+    locks.defer(async () => await endLock(manifestLock, isGone()))
     if (await store.files.exists(flag)) outcome = 'protected'
     else if (options.confirm !== undefined && !(await options.confirm())) outcome = 'spared'
     else outcome = (await removeFolder(store, ns, ref)) ? 'removed' : 'missing'
-  } finally {
-    const isGone = outcome === 'removed' || outcome === 'missing'
-    for (const lock of [manifestLock, snapshotLock]) {
-      await (isGone ? lock?.unlinkAndRelease() : lock?.release())
-    }
   }
   if (outcome === 'removed' && options.removesGroup === true) await tryRemoveGroup(store, ns, ref)
   return outcome

@@ -14,7 +14,6 @@ import { quote } from '../debug-text.ts'
 import { removeEmptyGroup } from '../empty-group.ts'
 import { groupExists, isForlorn, readOwner } from '../groups.ts'
 import { groupPath } from '../layout.ts'
-import type { FileLock } from '../locks.ts'
 import { namespaceExists } from '../namespaces.ts'
 import { takeSharedProcessLock } from '../shared-process-lock.ts'
 import { listSnapshotRefs } from '../snapshot-refs.ts'
@@ -58,18 +57,17 @@ export async function moveGroupAsWriter(
 ): Promise<void> {
   const { source, target, group } = options
   await checkMoveGroup(store, options)
-  const sourceLock = await orBusy(store.locks.lockGroup(source, group))
-  try {
-    const targetLock = await orBusy(store.locks.lockGroup(target, group))
-    try {
-      await moveLocked(store, options)
-      await removeSource(store, options)
-    } finally {
-      await endLock(targetLock, !(await groupExists(store, target, group)))
-    }
-  } finally {
-    await endLock(sourceLock, !(await groupExists(store, source, group)))
+  // Whatever fails, both are released.
+  await using locks = new AsyncDisposableStack()
+  for (const ns of [source, target]) {
+    const lock = await orBusy(store.locks.lockGroup(ns, group))
+    locks.defer(async () => await lock.release())
+    locks.defer(async () => {
+      if (!(await groupExists(store, ns, group))) await lock.unlinkAndRelease()
+    })
   }
+  await moveLocked(store, options)
+  await removeSource(store, options)
 }
 
 async function moveLocked(
@@ -126,8 +124,4 @@ function mergeDisabled({ target, group }: MoveGroupOptions): Error {
   return moveRefused(
     `group '${formatGroup(group)}' already exists in target namespace '${target}' and merge-group is disabled`,
   )
-}
-
-async function endLock(lock: FileLock, isGone: boolean): Promise<void> {
-  await (isGone ? lock.unlinkAndRelease() : lock.release())
 }

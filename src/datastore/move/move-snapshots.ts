@@ -11,7 +11,7 @@ import type { GroupRef, SnapshotRef } from '../../formats/names.ts'
 import type { NamespacePath } from '../../formats/namespace.ts'
 import type { Datastore } from '../datastore.ts'
 import { groupPath, snapshotPath } from '../layout.ts'
-import type { FileLock } from '../locks.ts'
+import { endLock } from '../locks.ts'
 import { appendMoveJournal } from './move-journal.ts'
 import { orBusy } from './move-errors.ts'
 import { whileRegistered } from './moved-digests.ts'
@@ -45,29 +45,26 @@ async function moveBatch(
   signal: AbortSignal,
 ): Promise<void> {
   const { source, target, group } = places
-  const locks: { readonly ref: SnapshotRef; readonly lock: FileLock }[] = []
   const moved = new Set<SnapshotRef>()
-  try {
-    for (const ref of refs) {
-      locks.push({ ref, lock: await orBusy(store.locks.lockSnapshot(source, ref, 'exclusive')) })
-    }
-    await noteAll(store, source, refs)
-    await appendMoveJournal(
-      store,
-      refs.map((ref) => snapshotPath(store.path, target, ref)),
-    )
-    for (const ref of refs) {
-      signal.throwIfAborted()
-      if (await moveOne(store, places, ref)) moved.add(ref)
-    }
-  } finally {
-    if (moved.size > 0) {
-      await store.files.syncNames(groupPath(store.path, target, group))
-      await store.files.syncNames(groupPath(store.path, source, group))
-    }
-    for (const { ref, lock } of locks.toReversed()) {
-      await (moved.has(ref) ? lock.unlinkAndRelease() : lock.release())
-    }
+  // Whatever fails, all are released.
+  await using locks = new AsyncDisposableStack()
+  for (const ref of refs) {
+    const lock = await orBusy(store.locks.lockSnapshot(source, ref, 'exclusive'))
+    locks.defer(async () => await endLock(lock, moved.has(ref)))
+  }
+  locks.defer(async () => {
+    if (moved.size === 0) return
+    await store.files.syncNames(groupPath(store.path, target, group))
+    await store.files.syncNames(groupPath(store.path, source, group))
+  })
+  await noteAll(store, source, refs)
+  await appendMoveJournal(
+    store,
+    refs.map((ref) => snapshotPath(store.path, target, ref)),
+  )
+  for (const ref of refs) {
+    signal.throwIfAborted()
+    if (await moveOne(store, places, ref)) moved.add(ref)
   }
 }
 
@@ -100,7 +97,7 @@ async function moveOne(
   } catch (error) {
     if (!isSystemError(error, 'ENOENT')) throw error
   } finally {
-    await (isMoved ? lock.unlinkAndRelease() : lock.release())
+    await endLock(lock, isMoved)
   }
   return isMoved
 }
