@@ -1,4 +1,5 @@
 /** An open datastore: the object that every operation receives. Made by the registry. */
+import { isSystemError } from '../base/errors.ts'
 import type { FileSystem } from '../base/fs/file-system.ts'
 import type { Log } from '../base/log.ts'
 import type { Clock } from '../base/time/clock.ts'
@@ -7,7 +8,8 @@ import { FilesystemBackend } from '../storage/filesystem-backend.ts'
 import { errnoText } from '../storage/os-error-text.ts'
 import { ChunkStore } from './chunk-store.ts'
 import { errors } from './errors.ts'
-import { CHUNKS_FOLDER } from './layout.ts'
+import { CHUNKS_FOLDER, PROCESS_LOCK_FILE } from './layout.ts'
+import type { LockBook } from './lock-book.ts'
 import { LockTable } from './locks.ts'
 import type { DatastoreSettings } from './settings.ts'
 import { StoreCore } from './store-core.ts'
@@ -36,6 +38,8 @@ export interface OpenDatastoreOptions {
   readonly log: Log
   /** Folder of the lock files of all datastores. */
   readonly locks: string
+  /** Who holds them in this process. */
+  readonly book?: LockBook | undefined
   /** Folder for what we remember of this datastore between runs. */
   readonly stateFolder: string
   readonly looker: ChunkLooker
@@ -48,6 +52,7 @@ export async function openDatastore(
 ): Promise<Datastore> {
   const { settings, clock, log, stateFolder } = options
   const owner = await ownerOfFolder(fs, settings.path)
+  await giveProcessLock(fs, settings.path, owner)
   const core = await StoreCore.open(fs, { path: settings.path, stateFolder, clock, log })
   return makeDatastore(fs, options, { core, owner })
 }
@@ -62,7 +67,7 @@ function makeDatastore(
   options: OpenDatastoreOptions,
   opened: { readonly core: StoreCore; readonly owner: Owner | undefined },
 ): Datastore {
-  const { name, settings, clock, log, locks: folder, looker } = options
+  const { name, settings, clock, log, locks: folder, book, looker } = options
   const { core, owner } = opened
   const backend = new FilesystemBackend(fs, {
     folder: `${settings.path}/${CHUNKS_FOLDER}`,
@@ -81,11 +86,28 @@ function makeDatastore(
     clock,
     log,
     owner,
-    locks: new LockTable(fs, { clock, folder, store: name, owner }),
+    locks: new LockTable(fs, { clock, folder, store: name, owner, book, log }),
     files: new StoreFiles(fs, { owner, durable: settings.syncLevel !== 'none' }),
     chunks: new ChunkStore(backend, core),
     core,
   })
+}
+
+/** A lock file that is missing is made with the store's owner: stock could not open one of root's. */
+async function giveProcessLock(
+  fs: FileSystem,
+  path: string,
+  owner: Owner | undefined,
+): Promise<void> {
+  if (owner === undefined) return
+  const files = new StoreFiles(fs, { owner, durable: false })
+  const lockPath = `${path}/${PROCESS_LOCK_FILE}`
+  if (await files.exists(lockPath)) return
+  try {
+    await files.createNew(lockPath, new Uint8Array())
+  } catch (error) {
+    if (!isSystemError(error, 'EEXIST')) throw error
+  }
 }
 
 /** Only root can give files away; they get the owner of the folder, so that stock can have it back. */

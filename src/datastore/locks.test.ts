@@ -6,7 +6,9 @@ import { FaultFileSystem } from '../../test/support/fault-file-system.ts'
 import { ForeignLock, foreignLockMissing } from '../../test/support/foreign-lock.ts'
 import { makeTemporaryFolder } from '../../test/support/temporary-folder.ts'
 import type { FileSystem } from '../base/fs/file-system.ts'
+import { runAs } from '../base/async/current-operation.ts'
 import { nodeFileSystem } from '../base/fs/node-file-system.ts'
+import { type Log, silentLog } from '../base/log.ts'
 import { type Clock, systemClock } from '../base/time/clock.ts'
 import { parseSnapshot } from '../formats/names.ts'
 import { ROOT_NAMESPACE } from '../formats/namespace.ts'
@@ -16,11 +18,11 @@ const REF = parseSnapshot('host/web1/2026-01-01T00:00:00Z')
 
 async function makeTable(
   context: TestContext,
-  options: { fs?: FileSystem; clock?: Clock } = {},
+  options: { fs?: FileSystem; clock?: Clock; log?: Log } = {},
 ): Promise<LockTable> {
   const folder = await makeTemporaryFolder(context)
-  const { fs = nodeFileSystem, clock = systemClock } = options
-  return new LockTable(fs, { clock, folder: `${folder}/locks`, store: 's', owner: undefined })
+  const { fs = nodeFileSystem, clock = systemClock, log = silentLog } = options
+  return new LockTable(fs, { clock, folder: `${folder}/locks`, store: 's', owner: undefined, log })
 }
 
 suite('LockTable', () => {
@@ -111,6 +113,47 @@ suite('LockTable', () => {
     assert.equal(removals, 0)
     assert.ok(existsSync(lock.path))
     await assert.rejects(table.lockGroup(ROOT_NAMESPACE, REF), { code: 'GROUP_LOCK_BUSY' })
+  })
+
+  test('who has the lock stands in the error and in the log, never in the text', async (context) => {
+    const logged: unknown[] = []
+    const log: Log = { ...silentLog, info: (_message, fields) => void logged.push(fields) }
+    const table = await makeTable(context, { log, clock: new FakeClock() })
+    const held = await runAs('UPID:backup', async () => await table.lockGroup(ROOT_NAMESPACE, REF))
+    const holder = { operation: 'UPID:backup', kind: 'exclusive', sinceMs: Date.UTC(2026, 0, 1) }
+    const { path } = held
+    await runAs('PUT notes', async () => {
+      await assert.rejects(table.lockGroup(ROOT_NAMESPACE, REF), {
+        message: `unable to acquire backup group lock ${JSON.stringify(path)}`,
+        data: { path, holders: [holder] },
+      })
+    })
+    assert.deepEqual(logged, [{ path, wantedBy: 'PUT notes', holders: [holder] }])
+    await held.release()
+    await (await table.lockGroup(ROOT_NAMESPACE, REF)).unlinkAndRelease()
+  })
+
+  test('who waits gets it in order of arrival, and each waits five seconds at most', async (context) => {
+    const clock = new FakeClock()
+    const table = await makeTable(context, { clock })
+    const first = await table.lockManifest(ROOT_NAMESPACE, REF)
+    const order: number[] = []
+    const waiting = [1, 2, 3].map(async (number) => {
+      const lock = await table.lockManifest(ROOT_NAMESPACE, REF)
+      order.push(number)
+      await lock.release()
+    })
+    await clock.untilSleeping()
+    await first.release()
+    await clock.advanceUntil(Promise.all(waiting), 2)
+    assert.deepEqual(order, [1, 2, 3])
+    await using _again = await table.lockManifest(ROOT_NAMESPACE, REF)
+    const startedMs = clock.monotonic()
+    const late = [1, 2].map(async () => await table.lockManifest(ROOT_NAMESPACE, REF))
+    const ended = await clock.advanceUntil(Promise.allSettled(late), 250)
+    assert.ok(ended.every(({ status }) => status === 'rejected'))
+    // The second does not wait for the first one's time to be over before its own begins.
+    assert.ok(clock.monotonic() - startedMs < 7_000)
   })
 
   test('other programs see the lock, and theirs is seen', {

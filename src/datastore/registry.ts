@@ -17,6 +17,7 @@ import {
 import { errors } from './errors.ts'
 import { PROCESS_LOCK_FILE } from './layout.ts'
 import { findUnfinished, recoverJournalled } from './recovery.ts'
+import { LockBook } from './lock-book.ts'
 import { checkMaintenance, isOutOfUse, type Operation } from './maintenance.ts'
 import type { DatastoreSettings } from './settings.ts'
 import type { StoreCore } from './store-core.ts'
@@ -49,6 +50,7 @@ export interface RegistryOptions {
 export class DatastoreRegistry {
   readonly #options: RegistryOptions
   readonly #looker: ChunkLooker
+  readonly #book = new LockBook()
   readonly #open = new Map<string, Datastore>()
   readonly #recovered = new WeakSet<StoreCore>()
   readonly #lettingGo = new Set<Promise<void>>()
@@ -215,7 +217,9 @@ export class DatastoreRegistry {
   #openOptions(name: string, settings: DatastoreSettings): OpenDatastoreOptions {
     const { clock, log, paths } = this.#options
     const stateFolder = `${paths.state}/datastores/${name}`
-    return { name, settings, clock, log, locks: paths.locks, stateFolder, looker: this.#looker }
+    const book = this.#book
+    const looker = this.#looker
+    return { name, settings, clock, log, locks: paths.locks, book, stateFolder, looker }
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import type { FastifyRequest } from 'fastify'
 import type { TObject } from 'typebox'
+import { runAs } from '../base/async/current-operation.ts'
 import { CairnError, toError } from '../base/errors.ts'
 import type { Permission } from '../protocol/endpoint.ts'
 import {
@@ -59,7 +60,9 @@ export async function serveRoute(
     const use: Call['use'] = async (store, kind) =>
       uses.use(await context.datastores.use(store, kind)).store
     const call: Call = { context, caller, request: request.raw, use }
-    const wire = await successReply(format, await route.run(parameters as never, call))
+    const name = `${route.method} ${route.path} by ${caller.authId}`
+    const result = await runAs(name, async () => await route.run(parameters as never, call))
+    const wire = await successReply(format, result)
     return wire.body instanceof Uint8Array ? wire : { ...wire, held: uses.move() }
   } catch (error) {
     logInternal(context, request, error)

@@ -1,6 +1,7 @@
 /** Both upgraded protocols behind one door: upgrades in, tasks and connections out, drained at the end. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { runAs } from '../base/async/current-operation.ts'
 import type { Task } from '../tasks/task.ts'
 import { tuneSocket } from '../transport/tls.ts'
 import { openBackup } from './backup/upgrade.ts'
@@ -11,6 +12,7 @@ import { type ConnectionEnd, serveConnection } from './session/connection.ts'
 import { HTTP2_LIMITS } from './session/limits.ts'
 import type { OpenedSession } from './session/opened-session.ts'
 import {
+  peerAddress,
   type Refusal,
   refusalOf,
   sendRefusal,
@@ -143,7 +145,8 @@ class SessionServer implements Sessions {
     if (path.kind === 'refused') throw refused(path.text, path.status)
     if (this.#isDraining) throw refused('the server is shutting down')
     const open = kind === 'backup' ? openBackup : openReader
-    return await open(this.#context, request)
+    const peer = peerAddress(request)
+    return await runAs(`${kind} session of ${peer}`, async () => await open(this.#context, request))
   }
 
   /** The same checks in the same order; the missing header is one of them. */

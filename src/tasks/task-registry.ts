@@ -2,6 +2,7 @@
  * All tasks: those that run in this process, those of other processes on the same folder (a stock server's too), and
  * the finished ones. Source: rest-api.md 4.4, 6.5, datastore-semantics.md 14.1.
  */
+import { runAs } from '../base/async/current-operation.ts'
 import { isSystemError, toError } from '../base/errors.ts'
 import type { FileSystem } from '../base/fs/file-system.ts'
 import { type Log, silentLog } from '../base/log.ts'
@@ -246,7 +247,7 @@ export class TaskRegistry {
   }
 
   async #run(task: RunningTask, work: (task: Task) => Promise<void>): Promise<TaskOutcome> {
-    const outcome = await task.run(work)
+    const outcome = await runAs(task.upid, async () => await task.run(work))
     if (task.logFailure !== null) {
       const { message } = toError(task.logFailure)
       this.#log.error('lines of a task log were lost', { upid: task.upid, error: message })
