@@ -15,6 +15,8 @@ import {
 import { type BackupType, isBackupType } from './names.ts'
 import { decompressSync } from './zstd.ts'
 
+const UTF_8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
 export interface ManifestFile {
   /** Name on the server, with `.fidx`, `.didx` or `.blob`. Not checked: an uploaded manifest may say `../x`. */
   readonly filename: string
@@ -44,7 +46,7 @@ const MANIFEST_SIZE_MAX = 16 << 20
 export function parseManifest(json: Uint8Array): Manifest {
   let value: JsonValue
   try {
-    value = parseJson(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(json))
+    value = parseJson(UTF_8.decode(json))
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw errors.MANIFEST_JSON_INVALID({ reason }, { cause })
@@ -70,14 +72,16 @@ export async function decodeManifestBlob(blob: Uint8Array): Promise<Manifest> {
   return parseManifest(json)
 }
 
-/** As `decodeManifestBlob`, on the calling thread: for worker threads only. Its errors differ. */
-export function decodeManifestBlobSync(blob: Uint8Array): Manifest {
+/**
+ * As `decodeManifestBlob`, on the calling thread, for lists: numbers of `unprotected` may be rounded, so what it gives
+ * must not be stored again. Its errors differ.
+ */
+export function decodeListedManifest(blob: Uint8Array): Manifest {
   const { encrypted, compressed, headerSize } = checkBlobCrc(blob)
   if (encrypted) throw errors.BLOB_KEY_MISSING({})
   const payload = blob.subarray(headerSize)
-  return parseManifest(
-    compressed ? decompressSync(payload, { sizeMax: MANIFEST_SIZE_MAX }) : payload,
-  )
+  const json = compressed ? decompressSync(payload, { sizeMax: MANIFEST_SIZE_MAX }) : payload
+  return manifestFromJson(JSON.parse(UTF_8.decode(json)) as JsonValue)
 }
 
 /** The blob of `index.json.blob`: compressed, never encrypted. */

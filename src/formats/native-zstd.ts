@@ -6,6 +6,10 @@ const COMPRESS =
   'size_t ZSTD_compress(uint8_t *target, size_t capacity, const uint8_t *source, size_t size, int level)'
 const DECOMPRESS =
   'size_t ZSTD_decompress(uint8_t *target, size_t capacity, const uint8_t *source, size_t size)'
+const CONTEXT_SIZE = 'size_t ZSTD_estimateDCtxSize()'
+const INIT_CONTEXT = 'uint64_t ZSTD_initStaticDCtx(uint8_t *memory, size_t size)'
+const DECOMPRESS_WITH =
+  'size_t ZSTD_decompressDCtx(uint8_t *context, uint8_t *target, size_t capacity, const uint8_t *source, size_t size)'
 
 let available: boolean | null = null
 
@@ -39,7 +43,25 @@ export async function nativeDecompress(
 
 /** As `nativeDecompress`, on the calling thread: for worker threads only. */
 export function nativeDecompressSync(target: Uint8Array, source: Uint8Array): number | null {
-  return sizeOrNull(nativeCall(DECOMPRESS, [target, target.length, source, source.length]), target)
+  context ??= makeContext()
+  const values = [target, target.length, source, source.length]
+  const size =
+    context.length === 0
+      ? nativeCall(DECOMPRESS, values)
+      : nativeCall(DECOMPRESS_WITH, [context, ...values])
+  return sizeOrNull(size, target)
+}
+
+/** Memory of a decompression that is used again: the library's own costs 100 KiB of page faults for every frame. */
+let context: Uint8Array | null = null
+
+/** Empty where the library cannot be given memory. */
+function makeContext(): Uint8Array {
+  if (!canCall([CONTEXT_SIZE, INIT_CONTEXT, DECOMPRESS_WITH], () => true)) return new Uint8Array()
+  const memory = Buffer.allocUnsafeSlow(nativeCall(CONTEXT_SIZE, []) ?? 0)
+  // The answer is the address of the memory, or null.
+  const isMade = nativeCall(INIT_CONTEXT, [memory, memory.length]) !== 0
+  return isMade ? memory : new Uint8Array()
 }
 
 // Errors are the last numbers below 2^64.

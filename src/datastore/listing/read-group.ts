@@ -7,7 +7,7 @@ import { type Dirent, lstatSync, readdirSync, readFileSync, type Stats } from 'n
 import { isSystemError } from '../../base/errors.ts'
 import { MANIFEST_NAME } from '../../formats/archive-name.ts'
 import { BACKUP_TIME, parseBackupTime } from '../../formats/backup-time.ts'
-import { decodeManifestBlobSync } from '../../formats/manifest.ts'
+import { decodeListedManifest } from '../../formats/manifest.ts'
 import type { GroupRef } from '../../formats/names.ts'
 import { OWNER_FILE, PROTECTED_FILE, SNAPSHOT_FILE } from '../layout.ts'
 import type { StoredManifest } from '../manifest-store.ts'
@@ -125,7 +125,7 @@ function readManifest(path: string): StoredManifest | null {
   try {
     const blob = readFileSync(path)
     if (blob.length > MANIFEST_BLOB_SIZE_MAX) return null
-    return { manifest: decodeManifestBlobSync(blob), blobSize: blob.length }
+    return { manifest: decodeListedManifest(blob), blobSize: blob.length }
   } catch {
     // Missing or broken: lists show the files that are there.
     return null
