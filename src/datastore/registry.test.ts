@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict'
-import { renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { suite, test } from 'node:test'
+import { FaultFileSystem } from '../../test/support/fault-file-system.ts'
 import { ForeignLock, foreignLockMissing } from '../../test/support/foreign-lock.ts'
 import { backUp, begin, makeChunk, makeTestStore } from '../../test/support/test-store.ts'
+import { makeTemporaryFolder } from '../../test/support/temporary-folder.ts'
 import { nodeFileSystem } from '../base/fs/node-file-system.ts'
 import { silentLog } from '../base/log.ts'
 import { systemClock } from '../base/time/clock.ts'
+import { ActiveOperations } from './active-operations.ts'
 import { DatastoreRegistry } from './registry.ts'
 import { defaultSettings, type MaintenanceType } from './settings.ts'
 
@@ -56,6 +59,52 @@ suite('DatastoreRegistry', () => {
           await assert.rejects(lookup, { message: `datastore 'store1' is unavailable: ${reason}` })
       }
     }
+  })
+
+  // races.md R-53: who begins is counted before he looks, who takes out of use looks before he counts.
+  test('a use is counted, and ends the datastore that was taken out of use meanwhile', async (context) => {
+    const folder = await makeTemporaryFolder(context)
+    const operations = new ActiveOperations({
+      fs: nodeFileSystem,
+      clock: systemClock,
+      folder: `${folder}/active-operations`,
+      self: { pid: 1, starttime: 1 },
+      isAlive: async () => false,
+    })
+    const { registry, change, store } = await makeTestStore(context, { operations })
+    const use = await registry.use('store1', 'write')
+    assert.equal(use.store, store)
+    assert.deepEqual(operations.countsOf('store1'), { read: 0, write: 1 })
+    change({ maintenance: { type: 'offline', message: '' } })
+    await registry.letGoUnused()
+    await assert.rejects(registry.use('store1', 'read'), { code: 'DATASTORE_UNAVAILABLE' })
+    assert.equal(store.core.isClosed, false, 'a running operation goes on')
+    assert.deepEqual(operations.countsOf('store1'), { read: 0, write: 1 })
+    use[Symbol.dispose]()
+    await registry.close()
+    await operations.flush()
+    assert.equal(store.core.isClosed, true)
+    assert.deepEqual(operations.countsOf('store1'), { read: 0, write: 0 })
+    assert.ok(!existsSync(`${folder}/active-operations/nope`))
+  })
+
+  test('a mode that begins while a use is counted wins', async (context) => {
+    const folder = await makeTemporaryFolder(context)
+    const faults = new FaultFileSystem(nodeFileSystem)
+    const operations = new ActiveOperations({
+      fs: faults.fs,
+      clock: systemClock,
+      folder: `${folder}/active-operations`,
+      self: { pid: 1, starttime: 1 },
+      isAlive: async () => false,
+    })
+    const { registry, change } = await makeTestStore(context, { operations })
+    faults.onStep(({ name }) => {
+      if (name === 'rename') change({ maintenance: { type: 'delete', message: '' } })
+    })
+    await assert.rejects(registry.use('store1', 'write'), /datastore is being deleted/)
+    await operations.flush()
+    assert.deepEqual(operations.countsOf('store1'), { read: 0, write: 0 })
   })
 
   test('a folder without chunks does not open', async (context) => {

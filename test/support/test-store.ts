@@ -5,6 +5,7 @@ import type { FileSystem } from '../../src/base/fs/file-system.ts'
 import { silentLog } from '../../src/base/log.ts'
 import { silentProgress } from '../../src/base/progress.ts'
 import { type Clock, systemClock } from '../../src/base/time/clock.ts'
+import type { ActiveOperations } from '../../src/datastore/active-operations.ts'
 import { createDatastore } from '../../src/datastore/create.ts'
 import type { Datastore } from '../../src/datastore/datastore.ts'
 import { DatastoreRegistry } from '../../src/datastore/registry.ts'
@@ -28,6 +29,8 @@ export interface TestStoreOptions {
   readonly settings?: Partial<DatastoreSettings>
   /** Owner of the datastore's folder; only root can ask for one. */
   readonly owner?: { readonly uid: number; readonly gid: number }
+  /** Where uses are counted. */
+  readonly operations?: ActiveOperations
   /** Folder of an earlier test store of the same test: a restart. */
   readonly folder?: string
 }
@@ -62,6 +65,7 @@ export async function makeTestStore(
     log: silentLog,
     paths: { state: `${folder}/state`, locks: `${folder}/locks` },
     settingsOf: async (name) => (name === STORE ? settings : null),
+    ...(options.operations === undefined ? {} : { operations: options.operations }),
   })
   context.after(async () => await registry.close().catch(() => {}))
   const store = await registry.lookup(STORE, 'write')

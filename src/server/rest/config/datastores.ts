@@ -75,6 +75,7 @@ export const datastoreConfigRoutes: readonly Route[] = [
       const emptied = set.get('comment') === '' && set.delete('comment') ? ['comment'] : []
       const change = { set, delete: [...(removed ?? []), ...emptied], digest }
       await changeDatastore(context.files, name, change)
+      await context.datastores.letGoUnused()
     },
   }),
   route({
