@@ -91,28 +91,28 @@ suite('R-04, R-61', () => {
     const stepCount = faults.steps.length
     const { collection } = store.core
     const untilNoMoves = collection.untilNoMoves.bind(collection)
-    let isWaiting = false
+    const seen = { isWaiting: false }
     context.mock.method(collection, 'untilNoMoves', async (signal?: AbortSignal) => {
-      isWaiting = true
+      seen.isWaiting = true
       await untilNoMoves(signal)
     })
     let waitCount = 0
     for (let at = 1; at <= stepCount; at += STRIDE) {
-      isWaiting = false
+      seen.isWaiting = false
       let count = 0
-      let collecting: Promise<unknown> | null = null
+      const collections: Promise<unknown>[] = []
       faults.onStep(async () => {
         count += 1
         if (count !== at) return
         faults.onStep(null)
-        collecting = gc(store)
+        collections.push(gc(store))
         // Ahead of the move as far as it gets; it may wait for what the move holds.
-        for (let turn = 0; turn < TURNS && !isWaiting; turn += 1) await nextTurn()
-        if (isWaiting) waitCount += 1
+        for (let turn = 0; turn < TURNS && !seen.isWaiting; turn += 1) await nextTurn()
+        if (seen.isWaiting) waitCount += 1
       })
       await moveAcross(store)
       faults.onStep(null)
-      await collecting
+      await Promise.all(collections)
       await assertChunks(store, `collection from step ${at} of ${stepCount}`)
     }
     assert.ok(waitCount > 0)
