@@ -63,8 +63,7 @@ export async function assertRestores(
 ): Promise<void> {
   const index = await readIndex(store, ns, refAt(time), ARCHIVE)
   for (let position = 0; position < index.count; position += 1) {
-    const { digest } = { digest: index.digestAt(position) }
-    assert.ok((await store.chunks.read(digest)).length > 0)
+    assert.ok((await store.chunks.read(index.digestAt(position))).length > 0)
   }
 }
 

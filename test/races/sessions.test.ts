@@ -185,11 +185,11 @@ suite('locks and what is held', () => {
       /unable to acquire manifest lock/,
     )
     const startedMs = clock.monotonic()
-    let isOver = false
+    const state = { isOver: false }
     void forgotten.finally(() => {
-      isOver = true
+      state.isOver = true
     })
-    while (!isOver) {
+    while (!state.isOver) {
       await new Promise((resolve) => setImmediate(resolve))
       if (clock.sleeperCount > 0) await clock.advance(50)
     }
@@ -209,7 +209,7 @@ suite('chunks', () => {
     const results = await Promise.all(
       writers.map(async (writer) => await writer.insertChunk(digest, blob, size)),
     )
-    assert.deepEqual(results.map(({ duplicate }) => duplicate).toSorted(), [false, true])
+    assert.equal(results.filter(({ duplicate }) => duplicate).length, 1)
     assert.deepEqual(Buffer.from(await store.chunks.read(digest)), Buffer.from(blob))
     for (const writer of writers) await writer.abort()
   })

@@ -1,0 +1,128 @@
+/** Removals beside everything that looks at snapshots (races.md section 5). */
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { silentProgress } from '../../src/base/progress.ts'
+import {
+  readSnapshotNotes,
+  setSnapshotNotes,
+  updateUnprotected,
+} from '../../src/datastore/manifest-store.ts'
+import { beginRead } from '../../src/datastore/sessions/begin-read.ts'
+import {
+  forgetSnapshot,
+  isProtected,
+  listSnapshots,
+  setProtected,
+} from '../../src/datastore/snapshots.ts'
+import { verifySnapshot } from '../../src/datastore/verify/verify-snapshot.ts'
+import { parseGroup } from '../../src/formats/names.ts'
+import { ROOT_NAMESPACE as ROOT } from '../../src/formats/namespace.ts'
+import { gc } from '../support/collection.ts'
+import { backUp, begin, UPID } from '../support/test-store.ts'
+import { ARCHIVE, assertRestores, DAY_1, DAY_2, DAY_3, isCall, makeRig, refAt } from './rig.ts'
+
+const GROUP = parseGroup('host/web1')
+
+suite('forget', () => {
+  test('R-47: at no step of a removal is a snapshot seen that is not whole', async (context) => {
+    const { store, disk } = await makeRig(context)
+    await backUp(store, DAY_1, ['one'])
+    await backUp(store, DAY_2, ['two'])
+    const ref = refAt(DAY_1)
+    let stepCount = 0
+    let isLooking = false
+    const options = { progress: silentProgress(), upid: UPID }
+    disk.onStep(async ({ path }) => {
+      // A collection waits for a note that is just being written.
+      if (isLooking || path.includes('/removals')) return
+      isLooking = true
+      stepCount += 1
+      const listed = await listSnapshots(store, ROOT, GROUP)
+      const mine = listed.find((listing) => listing.ref.time === DAY_1)
+      if (mine !== undefined) {
+        assert.deepEqual(mine.files, ['index.json.blob', ARCHIVE])
+        assert.ok(mine.finished)
+        await assertRestores(store, DAY_1)
+      }
+      assert.ok((await verifySnapshot(store, ROOT, ref, options)).ok)
+      await gc(store)
+      await assertRestores(store, DAY_2)
+      isLooking = false
+    })
+    await forgetSnapshot(store, ROOT, ref)
+    disk.onStep(null)
+    assert.ok(stepCount > 10, String(stepCount))
+    const writer = await begin(store, DAY_3)
+    assert.equal(writer.base?.time, DAY_2)
+    await writer.abort()
+  })
+
+  test('R-48: a snapshot that is protected before its removal has it locked stays', async (context) => {
+    const { store, before } = await makeRig(context)
+    await backUp(store, DAY_1, ['one'])
+    const lock = store.locks.snapshotLockPath(ROOT, refAt(DAY_1))
+    const state = before(isCall('open', lock), async () => {
+      await setProtected(store, ROOT, refAt(DAY_1), true)
+    })
+    await assert.rejects(forgetSnapshot(store, ROOT, refAt(DAY_1)), /protected snapshot/)
+    assert.ok(state.ran)
+    assert.ok(await isProtected(store, ROOT, refAt(DAY_1)))
+    await assertRestores(store, DAY_1)
+  })
+
+  test('R-42: an update of the manifest and a removal follow each other', async (context) => {
+    const { store, before } = await makeRig(context)
+    await backUp(store, DAY_1, ['one'])
+    const state = before(isCall('rename', 'index.json.blob'), async () => {
+      // The update is about to publish: a removal that did not wait would take the folder from under it.
+      const forgotten = forgetSnapshot(store, ROOT, refAt(DAY_1))
+      const outcome = await Promise.race([forgotten.then(() => 'gone'), aWhile()])
+      assert.equal(outcome, 'waits')
+      later.push(forgotten)
+    })
+    const later: Promise<void>[] = []
+    await setSnapshotNotes(store, ROOT, refAt(DAY_1), 'a note')
+    assert.ok(state.ran)
+    await Promise.all(later)
+    await assert.rejects(readSnapshotNotes(store, ROOT, refAt(DAY_1)))
+  })
+
+  test('R-42: a later update sees what an earlier one wrote', async (context) => {
+    const { store, before } = await makeRig(context)
+    await backUp(store, DAY_1, ['one'])
+    const second: Promise<void>[] = []
+    const state = before(isCall('rename', 'index.json.blob'), async () => {
+      second.push(setProtectedNote())
+      await aWhile()
+    })
+    const setProtectedNote = async (): Promise<void> => {
+      await updateUnprotected(store, ROOT, refAt(DAY_1), (unprotected) => {
+        return { ...unprotected, other: 1 }
+      })
+    }
+    await setSnapshotNotes(store, ROOT, refAt(DAY_1), 'a note')
+    await Promise.all(second)
+    assert.ok(state.ran)
+    assert.equal(await readSnapshotNotes(store, ROOT, refAt(DAY_1)), 'a note')
+  })
+
+  test('I11: what is being read is not removed', async (context) => {
+    const { store } = await makeRig(context)
+    await backUp(store, DAY_1, ['one'])
+    {
+      await using _reader = await beginRead(store, {
+        ns: ROOT,
+        ref: refAt(DAY_1),
+        checkOwner: null,
+      })
+      await assert.rejects(forgetSnapshot(store, ROOT, refAt(DAY_1)), /unable to acquire/)
+    }
+    await forgetSnapshot(store, ROOT, refAt(DAY_1))
+  })
+})
+
+/** Long enough for the calls of a removal that nothing holds up; it is real I/O, so turns do not tell. */
+async function aWhile(): Promise<string> {
+  for (let turn = 0; turn < 200; turn += 1) await new Promise((resolve) => setImmediate(resolve))
+  return 'waits'
+}
