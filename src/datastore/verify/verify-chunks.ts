@@ -38,7 +38,9 @@ interface FileState extends VerifyChunksOptions {
 }
 
 /** Chunks that are put in order together: 36 bytes each, and 0.1 s of looks for one thread. */
-const WINDOW_COUNT = 32_768
+const WINDOW_COUNT_MAX = 32_768
+/** The first one, and twice as many each time: the other threads shall not wait for long. */
+const WINDOW_COUNT_FIRST = 1024
 /** One window is put in order while the one before it is read. */
 const WINDOWS_AT_ONCE = 2
 /** Chunks of a slice: its way to a thread and back costs as much as reading a small one. */
@@ -94,7 +96,8 @@ async function checkSlice(store: Datastore, slice: VerifySlice, file: FileState)
 /** The chunks that this run has not seen yet, by and by; corrupt ones that it has are counted and logged. */
 async function* windowsOf(index: ArchiveIndex, file: FileState): AsyncGenerator<VerifySlice> {
   const { run, progress, encrypted } = file
-  let window = newWindow()
+  let capacity = WINDOW_COUNT_FIRST
+  let window = newWindow(capacity)
   for (let position = 0; position < index.count; position += 1) {
     if (position % STEPS_PER_BREATH === STEPS_PER_BREATH - 1) await breathe()
     const { bytes, offset } = index.digestLocation(position)
@@ -106,9 +109,10 @@ async function* windowsOf(index: ArchiveIndex, file: FileState): AsyncGenerator<
       file.totals.errorCount += 1
       progress.log(`chunk ${digestFromBytes(bytes, offset)} was marked as corrupt`)
     }
-    if (window.count < WINDOW_COUNT) continue
+    if (window.count < capacity) continue
     yield { ...cutWindow(window), encrypted }
-    window = newWindow()
+    capacity = Math.min(capacity * 2, WINDOW_COUNT_MAX)
+    window = newWindow(capacity)
   }
   if (window.count > 0) yield { ...cutWindow(window), encrypted }
 }
@@ -119,9 +123,9 @@ interface Window {
   count: number
 }
 
-function newWindow(): Window {
-  const digests = new Uint8Array(WINDOW_COUNT * DIGEST_SIZE)
-  return { digests, sizes: new Uint32Array(WINDOW_COUNT), count: 0 }
+function newWindow(capacity: number): Window {
+  const digests = new Uint8Array(capacity * DIGEST_SIZE)
+  return { digests, sizes: new Uint32Array(capacity), count: 0 }
 }
 
 function cutWindow({ digests, sizes, count }: Window) {
