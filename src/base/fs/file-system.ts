@@ -8,12 +8,6 @@
  */
 import type { Allocate } from '../buffer-pool.ts'
 
-/**
- * Bytes that one call writes through the page cache. Longer writes make the kernel take larger pieces of fresh memory,
- * which virtual machines get from their host at a tenth of the speed.
- */
-export const WRITE_SIZE_MAX = 256 << 10
-
 export type FileKind = 'file' | 'folder' | 'link' | 'other'
 
 export interface FileStat {

@@ -2,19 +2,19 @@
 import type { BigIntStats, Dirent } from 'node:fs'
 import * as nodeFs from 'node:fs/promises'
 import type { Allocate } from '../buffer-pool.ts'
-import {
-  type DirEntry,
-  type FileHandle,
-  type FileKind,
-  type FileStat,
-  type FileSystem,
-  type FileSystemUsage,
-  type OpenMode,
-  WRITE_SIZE_MAX,
+import type {
+  DirEntry,
+  FileHandle,
+  FileKind,
+  FileStat,
+  FileSystem,
+  FileSystemUsage,
+  OpenMode,
 } from './file-system.ts'
 import { flock, type LockRequest, ofdLock, syncfs, utimensatAsync } from './native.ts'
 import { systemClock } from '../time/clock.ts'
 import { systemError } from './system-error.ts'
+import { writePieces } from './write-pieces.ts'
 
 const FLAGS: Record<OpenMode, number> = {
   read: nodeFs.constants.O_RDONLY,
@@ -53,13 +53,7 @@ class NodeFileHandle implements FileHandle {
   }
 
   async write(buffer: Uint8Array, position: number): Promise<void> {
-    let done = 0
-    while (done < buffer.length) {
-      const size = Math.min(buffer.length - done, WRITE_SIZE_MAX)
-      const { bytesWritten } = await this.#handle.write(buffer, done, size, position + done)
-      if (bytesWritten === 0) throw systemError('EIO', 'write', this.#path)
-      done += bytesWritten
-    }
+    await writePieces(this.#handle, buffer, { position, path: this.#path })
   }
 
   async writev(buffers: readonly Uint8Array[], position: number): Promise<void> {

@@ -7,7 +7,7 @@ import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { isSystemError } from '../../base/errors.ts'
 import { bytesToAlignment, DIRECT_ALIGNMENT } from '../../base/fs/native-address.ts'
-import { WRITE_SIZE_MAX } from '../../base/fs/file-system.ts'
+import { writePieces } from '../../base/fs/write-pieces.ts'
 import type { PlainChunk } from './remote-chunks.ts'
 import { createTarget } from './targets.ts'
 
@@ -31,20 +31,22 @@ export async function writeImage(
 
 class ImageTarget implements AsyncDisposable {
   readonly #handle: FileHandle
+  readonly #path: string
   readonly #direct: FileHandle | null
   #isDirect: boolean
   readonly #running = new Set<Promise<void>>()
   #directCount = 0
   #failure: Error | null = null
 
-  private constructor(handle: FileHandle, direct: FileHandle | null) {
+  private constructor(handle: FileHandle, path: string, direct: FileHandle | null) {
     this.#handle = handle
+    this.#path = path
     this.#direct = direct
     this.#isDirect = direct !== null
   }
 
   static async open(handle: FileHandle, path: string): Promise<ImageTarget> {
-    return new ImageTarget(handle, await openDirect(path))
+    return new ImageTarget(handle, path, await openDirect(path))
   }
 
   /** Begins to write `chunk`, waits if too many are being written; releases it when it is written. */
@@ -72,7 +74,8 @@ class ImageTarget implements AsyncDisposable {
 
   async #write(bytes: Uint8Array, offset: number): Promise<void> {
     const done = this.#takesDirect(bytes, offset) ? await this.#writeDirect(bytes, offset) : 0
-    await writeAll(this.#handle, bytes.subarray(done), offset + done)
+    const position = offset + done
+    await writePieces(this.#handle, bytes.subarray(done), { position, path: this.#path })
   }
 
   #takesDirect(bytes: Uint8Array, offset: number): boolean {
@@ -109,12 +112,5 @@ async function openDirect(path: string): Promise<FileHandle | null> {
     return await open(path, constants.O_WRONLY | constants.O_DIRECT)
   } catch {
     return null
-  }
-}
-
-async function writeAll(handle: FileHandle, bytes: Uint8Array, offset: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    const size = Math.min(bytes.length - done, WRITE_SIZE_MAX)
-    done += (await handle.write(bytes, done, size, offset + done)).bytesWritten
   }
 }
