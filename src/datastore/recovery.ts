@@ -4,7 +4,8 @@
  */
 import { hasCode, isSystemError } from '../base/errors.ts'
 import { MANIFEST_NAME } from '../formats/archive-name.ts'
-import { groupOf } from '../formats/names.ts'
+import { groupOf, type SnapshotRef } from '../formats/names.ts'
+import type { NamespacePath } from '../formats/namespace.ts'
 import type { Datastore } from './datastore.ts'
 import { removeEmptyGroup } from './empty-group.ts'
 import { finishRemovals } from './finish-removals.ts'
@@ -35,9 +36,22 @@ export async function* findUnfinished(store: Datastore): AsyncGenerator<string> 
     for (const group of await listGroups(store, ns)) {
       if (store.settings.maintenance === null) await finishRemovals(store, ns, group)
       for (const { ref, finished } of await listSnapshots(store, ns, group)) {
-        if (!finished) yield snapshotPath(store.path, ns, ref)
+        if (finished || (await isInUse(store, ns, ref))) continue
+        yield snapshotPath(store.path, ns, ref)
       }
     }
+  }
+}
+
+/** Whether a session, of the server that ran before us perhaps, is still at it. */
+async function isInUse(store: Datastore, ns: NamespacePath, ref: SnapshotRef): Promise<boolean> {
+  try {
+    const lock = await store.locks.lockSnapshot(ns, ref, 'exclusive')
+    await lock.unlinkAndRelease()
+    return false
+  } catch (error) {
+    if (hasCode(error, 'SNAPSHOT_LOCK_BUSY')) return true
+    throw error
   }
 }
 

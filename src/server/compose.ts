@@ -73,6 +73,10 @@ export async function compose(
     usable.map(({ name }) => name),
     report,
   )
+  for (const { name, maintenance } of known.datastores) {
+    if (maintenance?.type !== 'delete') continue
+    report(`datastore '${name}': its removal did not end; remove it again`)
+  }
   const lists = new SnapshotLists(clock)
   const context: ServerContext = Object.freeze({
     fs,

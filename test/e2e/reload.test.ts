@@ -1,11 +1,16 @@
 /** A reload with real processes: the socket is never closed, running sessions end where they began (races.md R-17, R-20). */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 import { FailureRig, PART } from '../support/failure-rig.ts'
+import { prepareCairnData } from '../support/cairn-data.ts'
+import { startCairn } from '../support/cairn-process.ts'
+import { foreignLockMissing } from '../support/foreign-lock.ts'
 import { Hammer } from '../support/hammer.ts'
 import { runServerCommand } from '../support/run-server-command.ts'
+import { ServiceManagerDouble } from '../support/service-manager-double.ts'
 import { untilNoTaskRuns } from '../support/running-tasks.ts'
 import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 
@@ -167,5 +172,35 @@ suite('reload', () => {
     assert.match(second.stderr, new RegExp(`Cannot start: process ${first} serves`))
     assert.equal(reloads.pid, first)
     await reloads.rig.checkClean()
+  })
+
+  test('R-20: pid file, service manager, its barrier, and only then the new process runs', {
+    skip: foreignLockMissing(),
+  }, async (context) => {
+    const folder = await makeTemporaryFolder(context)
+    const data = await prepareCairnData(join(folder, 'data'))
+    const pidFile = join(data.paths.run, 'proxy.pid')
+    await using manager = await ServiceManagerDouble.start(join(folder, 'notify'), pidFile)
+    const environment = { NOTIFY_SOCKET: manager.socket }
+    await using server = await startCairn(data.data, { environment })
+    const first = server.child.pid ?? 0
+    await manager.waitFor('READY=1')
+    const { status, stderr } = await runServerCommand(['reload', '--data', data.data])
+    assert.equal(status, 0, stderr)
+    const second = Number(readFileSync(pidFile, 'utf8'))
+    assert.notEqual(second, first)
+    await manager.waitFor('READY=1', 2)
+    assert.deepEqual(manager.heard, [
+      { text: 'READY=1', pidFile: first, sender: first },
+      { text: 'RELOADING=1', pidFile: first, sender: first },
+      { text: `MAINPID=${second}`, pidFile: second, sender: first },
+      { text: 'BARRIER=1', pidFile: second, sender: first },
+      { text: 'READY=1', pidFile: second, sender: second },
+    ])
+    // Nobody but the manager waits for it: it ends alone.
+    if (server.child.exitCode === null) await once(server.child, 'exit')
+    assert.equal(server.child.exitCode, 0)
+    process.kill(second, 'SIGTERM')
+    await server.end('SIGCONT')
   })
 })
