@@ -1,6 +1,7 @@
 /** Who sees and changes what with Datastore.Backup only (rest-api §3.3): a user, his token, others. */
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
+import { updateAcl } from '../../src/config/acl.ts'
 import { regenerateSecret } from '../../src/config/tokens.ts'
 import { issueCsrfToken } from '../../src/server/auth/csrf.ts'
 import { issueTicket } from '../../src/server/auth/tickets.ts'
@@ -126,6 +127,22 @@ suite('ownership', () => {
     assert.equal((await give('root@pam', USER)).status, 200)
   })
 
+  for (const [caller, ids] of [
+    [USER, ['ct/201', 'host/by-user']],
+    [TOKEN, ['ct/201']],
+  ] as const) {
+    test(`a verification of all that ${caller} may verifies ${ids.join(' and ')}`, async () => {
+      const { data } = await call(caller, 'POST', 'verify', { 'ignore-verified': '0' })
+      const { tasks } = state.context
+      await tasks.idle()
+      const { lines } = await tasks.readLog(String(data), { start: 0, limit: 1000 })
+      const groups = lines.flatMap(({ t }) => /verify group fxgold:(\S+)/.exec(t)?.[1] ?? [])
+      assert.deepEqual(groups, ids)
+      const other = await call(caller, 'POST', 'verify', OTHERS)
+      assert.match(other.text, /^backup owner check failed/)
+    })
+  }
+
   test('notes and marks of his own snapshots are his to set', async () => {
     const snapshot = { ...OWN, ...DAY_1 }
     assert.equal((await call(USER, 'PUT', 'notes', { ...snapshot, notes: 'mine' })).status, 200)
@@ -137,5 +154,53 @@ suite('ownership', () => {
     assert.equal((await call(USER, 'GET', 'protected', snapshot)).data, true)
     const other = await call(TOKEN, 'PUT', 'notes', { ...snapshot, notes: 'not mine' })
     assert.equal(other.status, 400)
+  })
+
+  test('prune and moves need Datastore.Prune, whoever owns the group', async () => {
+    const text =
+      'permission check failed - missing Datastore.Modify|Datastore.Prune on /datastore/fxgold/a/b'
+    for (const [name, values] of [
+      ['prune', { ...OWN, 'keep-last': '1' }],
+      ['move-group', { ...OWN, 'target-ns': 'a' }],
+    ] as const) {
+      const answer = await call(USER, 'POST', name, values)
+      assert.deepEqual([answer.status, answer.text], [403, text])
+    }
+    const all = await call(USER, 'POST', 'prune-datastore', { 'keep-last': '1' })
+    const refusal = "missing permissions 'Datastore.Modify|Datastore.Prune' on '/datastore/fxgold'"
+    assert.deepEqual([all.status, all.text], [400, refusal])
+    const namespace = await call(USER, 'POST', 'move-namespace', { ns: 'a/b', 'target-ns': 'x' })
+    assert.match(namespace.text, /^missing permissions 'Datastore\.Modify' on '\/datastore\/fxgold/)
+  })
+
+  test('with it they work for his own groups, and pass over others', async () => {
+    const { files, tasks, datastores } = state.context
+    await updateAcl(files, {
+      path: '/datastore/fxgold',
+      role: 'DatastorePowerUser',
+      authId: USER,
+    })
+    const keep = { 'keep-last': '1' }
+    const own = await call(USER, 'POST', 'prune', { ...OWN, ...keep, 'dry-run': '1' })
+    assert.equal(own.status, 200, own.text)
+    const other = await call(USER, 'POST', 'prune', { ...OTHERS, ...keep, 'dry-run': '1' })
+    assert.deepEqual(
+      [other.status, other.text],
+      [400, 'backup owner check failed (fxuser@pbs != admin@pbs!ref)'],
+    )
+    const moved = await call(USER, 'POST', 'move-group', { ...OTHERS, 'target-ns': 'a' })
+    assert.equal(moved.status, 400)
+    assert.match(moved.text, /^backup owner check failed/)
+    const all = await call(USER, 'POST', 'prune-datastore', { ...keep, 'dry-run': '1' })
+    await tasks.idle()
+    const { lines } = await tasks.readLog(String(all.data), { start: 0, limit: 100 })
+    const groups = lines.map(({ t }) => t).join('\n')
+    assert.match(groups, /Pruning group a\/b:"host\/by-user"/)
+    assert.doesNotMatch(groups, /vm\/100/)
+    const store = await datastores.lookup('fxgold', 'read')
+    const away = await call(USER, 'POST', 'move-group', { ...OWN, 'target-ns': 'a' })
+    assert.equal(away.status, 200, away.text)
+    await tasks.idle()
+    assert.ok(await store.files.exists(`${store.path}/ns/a/host/by-user/owner`))
   })
 })
