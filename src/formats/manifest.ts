@@ -1,4 +1,5 @@
 /** Manifest: what belongs to a snapshot, with sizes and checksums; `index.json.blob` (formats.md 6). */
+import type { Allocate } from '../base/buffer-pool.ts'
 import { hasCode } from '../base/errors.ts'
 import { archiveKind } from './archive-name.ts'
 import { type CryptMode, CRYPT_MODES } from './crypt-mode.ts'
@@ -74,13 +75,15 @@ export async function decodeManifestBlob(blob: Uint8Array): Promise<Manifest> {
 
 /**
  * As `decodeManifestBlob`, on the calling thread, for lists: numbers of `unprotected` may be rounded, so what it gives
- * must not be stored again. Its errors differ.
+ * must not be stored again. `allocate` may give the memory for the text. Its errors differ.
  */
-export function decodeListedManifest(blob: Uint8Array): Manifest {
+export function decodeListedManifest(blob: Uint8Array, allocate?: Allocate): Manifest {
   const { encrypted, compressed, headerSize } = checkBlobCrc(blob)
   if (encrypted) throw errors.BLOB_KEY_MISSING({})
   const payload = blob.subarray(headerSize)
-  const json = compressed ? decompressSync(payload, { sizeMax: MANIFEST_SIZE_MAX }) : payload
+  const json = compressed
+    ? decompressSync(payload, { sizeMax: MANIFEST_SIZE_MAX, allocate })
+    : payload
   return manifestFromJson(JSON.parse(UTF_8.decode(json)) as JsonValue)
 }
 
