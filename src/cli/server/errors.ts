@@ -24,7 +24,6 @@ export const errors = defineErrors({
     message: (_data: Readonly<Record<string, unknown>>) =>
       "parameter 'group' - groups are currently not supported.",
   },
-  /** (text of stock) */
   SERVER_RUNNING: {
     kind: 'Conflict',
     message: ({ run, pid }: { readonly run: string; readonly pid: number | null }) =>
