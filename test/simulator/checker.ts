@@ -22,8 +22,14 @@ import type { Ledger } from './ledger.ts'
 /** A backup session as the checker sees it. */
 export interface LiveWriter {
   readonly actor: Actor
+  /** `host/g1`, with `m:` before it in namespace `m`. */
+  readonly group: string
   readonly key: string
   readonly baseKey: string | null
+  /** Chunks that it wrote itself: finish does not look at these again. */
+  readonly written: Set<string>
+  /** Step at which the client asked to finish; null before. */
+  finishStep: number | null
 }
 
 export interface LiveReader {
@@ -38,6 +44,10 @@ export interface CollectionRun {
   activeSinceStep: number | null
   /** What it was told that must stop it; null if nothing. */
   failedStep: string | null
+  /** Step at which it looked into a chunk folder last. */
+  listedAtStep: number
+  /** How far the wall clock was ahead of the monotonic one when it began to hear; null before. */
+  startOffsetMs: number | null
 }
 
 /** What the checker looks at. */
@@ -52,6 +62,10 @@ export interface Scene {
   readonly foreignSessions: ReadonlySet<ReadonlySet<string>>
   readonly collections: ReadonlyMap<Actor, CollectionRun>
   readonly confirmedAtStep: ReadonlyMap<string, number>
+  readonly stepCount: number
+  /** Step at which the wall clock was set last. */
+  readonly clockSetAtStep: number
+  readonly clockOffsetMs: number
   readonly lastActor: Actor | null
   /** The schedule itself removes or damages something. */
   readonly isDestroying: boolean
@@ -59,10 +73,14 @@ export interface Scene {
   fail(violation: Violation): void
 }
 
+/** Smaller steps are clocks that are steered. */
+const CLOCK_STEP_MAX_MS = 60_000
 const HIDDEN = '/.removed-'
 
 export class Checker implements Watcher {
   readonly #world: Scene
+  /** Step at which a chunk went, and who took it. */
+  readonly #gone = new Map<string, { readonly step: number; readonly by: Actor | null }>()
 
   constructor(world: Scene) {
     this.#world = world
@@ -95,6 +113,13 @@ export class Checker implements Watcher {
     }
   }
 
+  /** A session begins: the only one of its group (I9). */
+  sessionBegins(writer: LiveWriter): void {
+    for (const other of this.#world.liveWriters) {
+      if (other.group === writer.group) this.#fail('I9', `two sessions write ${writer.group}`)
+    }
+  }
+
   /** Everything listed restores (I2, I23). To be called after a power cut, before anything runs again, and at the end. */
   checkAll(when: string): void {
     const { ledger, store } = this.#world
@@ -115,6 +140,19 @@ export class Checker implements Watcher {
       const folder = visible.get(key)
       if (folder?.entries?.has(MANIFEST) !== true) {
         this.#fail('I23', `${key} was answered as finished and is gone ${when}`)
+      }
+    }
+  }
+
+  /** I18: the last notes are there, whatever else was written into the manifest. */
+  checkNotes(): void {
+    const { ledger, store } = this.#world
+    for (const { key, folder } of visibleSnapshots(store)) {
+      const manifest = folder.entries?.get(MANIFEST)
+      const notes = ledger.snapshots.get(key)?.notes ?? null
+      if (manifest === undefined || notes === null || ledger.excused.has(key)) continue
+      if (!Buffer.from(manifest.data).includes(JSON.stringify(notes))) {
+        this.#fail('I18', `the notes of ${key} are lost`)
       }
     }
   }
@@ -143,6 +181,8 @@ export class Checker implements Watcher {
   }
 
   #chunkGone(digest: string, inode: Inode, how: 'removed' | 'renamed'): void {
+    const by = this.#world.isDestroying ? null : this.#world.lastActor
+    this.#gone.set(digest, { step: this.#world.stepCount, by })
     if (this.#world.isDestroying) return
     const wasWhole = wholeDigest(inode.data) === digest
     if (how === 'renamed' && !wasWhole) return
@@ -160,6 +200,7 @@ export class Checker implements Watcher {
   #checkConfirmed(digest: string, how: string): void {
     const run = this.#world.collections.get(this.#world.lastActor as Actor)
     if (run === undefined || how !== 'removed') return
+    this.#checkClock(run)
     const confirmed = this.#world.confirmedAtStep.get(digest) ?? -1
     if (run.isSinglePass && confirmed > (run.activeSinceStep ?? Infinity)) {
       this.#fail('I7', `chunk ${digest.slice(0, 8)} was confirmed after the collection began`)
@@ -167,6 +208,14 @@ export class Checker implements Watcher {
     if (run.failedStep !== null) {
       this.#fail('I8', `a collection removed chunk ${digest.slice(0, 8)} after ${run.failedStep}`)
     }
+  }
+
+  /** I21: a clock that was set before the chunks were listed stops the run. */
+  #checkClock({ startOffsetMs, listedAtStep }: CollectionRun): void {
+    const { clockSetAtStep, clockOffsetMs } = this.#world
+    if (startOffsetMs === null || clockSetAtStep >= listedAtStep) return
+    if (Math.abs(clockOffsetMs - startOffsetMs) <= CLOCK_STEP_MAX_MS) return
+    this.#fail('I21', 'a collection went on though the clock was set')
   }
 
   #chunkPlaced(digest: string, inode: Inode): void {
@@ -200,18 +249,32 @@ export class Checker implements Watcher {
   #published(key: string, manifest: Inode): void {
     const { ledger, store, liveWriters } = this.#world
     const folder = manifest.parent as Inode
+    const writer = [...liveWriters].find((writer) => writer.key === key)
     // Its locks go with the answer, which follows.
-    for (const writer of liveWriters) if (writer.key === key) liveWriters.delete(writer)
+    if (writer !== undefined) liveWriters.delete(writer)
     for (const [name, index] of folder.entries ?? []) {
       if (!INDEX_NAME.test(name)) continue
       const digests = readDigests(name, index.data)
       if (digests === null) this.#fail('I2', `${key} became finished with a damaged ${name}`)
       for (const digest of digests ?? []) {
+        if (writer !== undefined) this.#checkMissing(writer, digest)
         if (ledger.damaged.has(digest) || isChunkWhole(store, digest)) continue
         const state = findChunk(store, digest) === undefined ? 'missing' : 'damaged'
         this.#fail('I2', `${key} became finished; its chunk ${digest.slice(0, 8)} is ${state}`)
       }
     }
+  }
+
+  /** I3: what was missing when finish began, or was taken away by this process, ends a session. */
+  #checkMissing(writer: LiveWriter, digest: string): void {
+    if (findChunk(this.#world.store, digest) !== undefined) return
+    const gone = this.#gone.get(digest)
+    if (gone === undefined) return
+    const isUnseen = gone.by === null && writer.written.has(digest)
+    const wasMissing = !isUnseen && writer.finishStep !== null && gone.step < writer.finishStep
+    const wasTakenHere = gone.by?.process === writer.actor.process
+    if (!wasMissing && !wasTakenHere) return
+    this.#fail('I3', `${writer.key} became finished without its chunk ${digest.slice(0, 8)}`)
   }
 
   #isOurs(): boolean {

@@ -1,7 +1,9 @@
 /** The command line of the simulator. */
 import { parseArgs } from 'node:util'
 import { runSeeds } from './main.ts'
+import { MUTATIONS } from './mutations.ts'
 import { printSchedule } from './print.ts'
+import { runMutations } from './run-mutations.ts'
 import { makeSchedule } from './schedule.ts'
 import { shrink } from './shrink.ts'
 
@@ -9,17 +11,20 @@ import { shrink } from './shrink.ts'
 const SEEDS_PER_LINE = 5_000
 
 export async function simulate(args: string[]): Promise<number> {
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
     args,
+    allowPositionals: true,
     options: {
       seeds: { type: 'string', default: '5000' },
       from: { type: 'string', default: '1' },
       shrink: { type: 'boolean', default: false },
       print: { type: 'boolean', default: false },
       endings: { type: 'boolean', default: false },
+      mutations: { type: 'boolean', default: false },
     },
   })
   const from = Number(values.from)
+  if (values.mutations) return await findMutations(positionals, Number(values.seeds))
   // Continuations of the code under test run only outside of promise reactions.
   return await outside(() => {
     if (values.print) {
@@ -28,6 +33,18 @@ export async function simulate(args: string[]): Promise<number> {
     }
     return runAll({ ...values, from, count: Number(values.seeds) })
   })
+}
+
+/** Those named, or all; 1 if one is not found. */
+async function findMutations(ids: readonly string[], seeds: number): Promise<number> {
+  const wanted = MUTATIONS.filter(({ id }) => ids.length === 0 || ids.includes(id))
+  let missed = 0
+  await runMutations(wanted, seeds, ({ id, found }) => {
+    if (found === null) missed += 1
+    const result = found === null ? 'NOT FOUND' : `seed ${found.seed}: ${found.violation}`
+    print([`${id} ${wanted.find((mutation) => mutation.id === id)?.what ?? ''}: ${result}`])
+  })
+  return missed === 0 ? 0 : 1
 }
 
 function runAll(options: {

@@ -15,6 +15,10 @@ export class Ledger {
   readonly snapshots = new Map<string, Expected>()
   /** Chunks that the schedule itself destroyed, until they are whole again. */
   readonly damaged = new Set<string>()
+  /** Namespaces that were removed, and that nobody made again. */
+  readonly goneSpaces = new Set<string>()
+  /** The last damage: which, and at which step. */
+  lastRot: { readonly digest: string; readonly how: string; readonly step: number } | null = null
   /** Damaged ones that somebody wrote again, with the number of syncs before: not durable until the next. */
   readonly healed = new Map<string, number>()
   /** Snapshots of which nothing is demanded: another program left them, or a power cut at level `none`. */
@@ -24,6 +28,15 @@ export class Ledger {
     const expected = { archives, isAnswered: false, mayBeGone: false, notes: null }
     this.snapshots.set(key, expected)
     return expected
+  }
+
+  /** A move that a power cut undid: backup times never repeat, so they tell which is which. */
+  findAgain(keys: readonly string[]): void {
+    for (const known of this.snapshots.keys()) {
+      const time = known.slice(known.lastIndexOf('/'))
+      const found = keys.find((key) => key.endsWith(time))
+      if (found !== undefined && found !== known) this.moved(known, found)
+    }
   }
 
   moved(from: string, to: string): void {

@@ -31,18 +31,21 @@ export function runSchedule(schedule: Schedule, onStep: OnStep | null = null): O
       ? new RandomPolicy(new Random(schedule.seed ^ POLICY_SALT))
       : new RecordedPolicy(schedule.choices)
   const world = new World(schedule.world, policy)
-  world.scheduler.onStep = onStep
+  world.scheduler.onStep = (call, error) => {
+    world.afterStep(call)
+    onStep?.(call, error)
+  }
   world.scheduler.fault = faultsOf(world, schedule.operations)
   const endings = new Map<string, string>()
   const queue = [...schedule.operations]
   const running = new Set<number>()
+  world.isMoving = schedule.operations.some(({ kind }) => kind === 'moveSpace')
   world.startRecovery()
   for (;;) {
     while (running.size < schedule.parallelMax && queue.length > 0) {
       begin(world, queue.shift() as Operation, { running, endings })
     }
     const didStep = world.scheduler.step()
-    world.afterStep()
     for (const id of running) if (world.actorOf(id)?.isDone === true) running.delete(id)
     if (world.violation !== null) break
     if (world.scheduler.stepCount > STEPS_MAX) world.fail(new Violation('stuck', 'it does not end'))

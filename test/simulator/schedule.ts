@@ -33,7 +33,7 @@ export function makeSchedule(seed: number): Schedule {
   }
   return {
     seed,
-    world: makeWorld(random),
+    world: makeWorld(random, operations),
     operations,
     parallelMax: 2 + random.below(3),
     choices: null,
@@ -56,7 +56,10 @@ function makeFault(random: Random): Fault {
   return { at, errno: random.pick(ERRNOS) }
 }
 
-function makeWorld(random: Random): WorldOptions {
+/** Kinds after which files may be gone or damaged. */
+const ROUGH = ['cutPower', 'failWriteBack', 'rot']
+
+function makeWorld(random: Random, operations: readonly Operation[]): WorldOptions {
   const ready: ReadySnapshot[] = []
   for (let count = random.below(4); count > 0; count -= 1) {
     ready.push({
@@ -71,6 +74,7 @@ function makeWorld(random: Random): WorldOptions {
       gcGraceMs: random.pick([0, 0, 0, 0, 2_000, 86_700_000]),
       syncLevel: random.pick(['filesystem', 'filesystem', 'filesystem', 'file', 'none']),
     },
+    isGentle: operations.every(({ kind, fault }) => fault === null && !ROUGH.includes(kind)),
     ready,
     garbage: Array.from({ length: random.below(3) }, () => random.below(CHUNK_COUNT)),
   }

@@ -39,6 +39,8 @@ export class Scheduler {
   onStep: ((call: Call, error: unknown) => void) | null = null
   /** Asked before a call takes effect; throws what the call is to fail with. */
   fault: ((call: Call) => void) | null = null
+  /** Whose call takes effect now. */
+  acting: Actor | null = null
   readonly #policy: Policy
   readonly #stepMs: number
 
@@ -114,6 +116,7 @@ export class Scheduler {
     this.stepCount += 1
     this.nowMs += this.#stepMs
     let error: unknown
+    this.acting = actor
     try {
       this.fault?.(call)
       call.resolve(call.run())
@@ -121,6 +124,7 @@ export class Scheduler {
       error = thrown
       call.reject(thrown)
     }
+    this.acting = null
     runReactions()
     this.onStep?.(call, error)
     return true

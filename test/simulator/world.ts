@@ -13,11 +13,12 @@ import type { Device } from './kernel/disk.ts'
 import type { Inode } from './kernel/disk.ts'
 import { Machine } from './kernel/machine.ts'
 import { Ledger } from './ledger.ts'
+import { isChunkWhole } from './restore.ts'
 import { STORE_FOLDER, STORE_LINK } from './places.ts'
 import type { Policy } from './policy.ts'
 import { formatTime, snapshotFiles } from './ready-snapshots.ts'
-import type { Actor } from './actor.ts'
-import { currentActor, Scheduler } from './scheduler.ts'
+import type { Actor, Call } from './actor.ts'
+import { Scheduler } from './scheduler.ts'
 import { SimProcess } from './sim-process.ts'
 import { errorText, Violation } from './violation.ts'
 
@@ -30,6 +31,7 @@ export interface WorldOptions {
   readonly settings: Partial<DatastoreSettings>
   /** Chunks of each archive of each snapshot that exists already; by group. */
   readonly ready: readonly ReadySnapshot[]
+  readonly isGentle: boolean
   /** Chunks that nobody references. */
   readonly garbage: readonly number[]
 }
@@ -56,11 +58,16 @@ export class World implements Scene {
   readonly foreignSessions = new Set<ReadonlySet<string>>()
   readonly collections = new Map<Actor, CollectionRun>()
   readonly confirmedAtStep = new Map<string, number>()
+  clockSetAtStep = -1
   /** Whether the configuration names the store by a link to it. */
   isConfiguredByLink = false
   /** Process that new operations run in. */
   current: SimProcess
   violation: Violation | null = null
+  /** No call fails, and nothing but operations and ends of processes changes the disk. */
+  readonly isGentle: boolean
+  /** A namespace is moved in this schedule: that makes namespaces. */
+  isMoving = false
   /** The schedule itself removes or damages things. */
   isDestroying = false
   #nextTime: number
@@ -70,6 +77,7 @@ export class World implements Scene {
 
   constructor(options: WorldOptions, policy: Policy) {
     this.settings = options.settings
+    this.isGentle = options.isGentle
     this.scheduler = new Scheduler(policy, options.stepMs)
     useScheduler(this.scheduler)
     const { scheduler } = this
@@ -92,11 +100,15 @@ export class World implements Scene {
   }
 
   get lastActor(): Actor | null {
-    try {
-      return currentActor()
-    } catch {
-      return null
-    }
+    return this.scheduler.acting
+  }
+
+  get clockOffsetMs(): number {
+    return this.scheduler.wallOffsetMs
+  }
+
+  get stepCount(): number {
+    return this.scheduler.stepCount
   }
 
   newProcess(): SimProcess {
@@ -172,11 +184,32 @@ export class World implements Scene {
     if (run !== undefined && isRoot) run.failedStep = `an error of ${what}`
   }
 
+  /** A namespace was removed with success; if it is gone, only somebody who asks for it may make it again. */
+  noteSpaceRemoved(name: string): void {
+    if (this.isMoving) return
+    if (this.machine.find(`${STORE_FOLDER}/ns/${name}`).inode === undefined) {
+      this.ledger.goneSpaces.add(name)
+    }
+  }
+
+  /** R-55: an upload heals a chunk that is missing, empty or short. */
+  checkHealed(digest: string, sinceStep: number): void {
+    const { lastRot, damaged } = this.ledger
+    if (lastRot?.digest !== digest || lastRot.how === 'flipped' || lastRot.step >= sinceStep) return
+    const isLeft = damaged.has(digest) && !isChunkWhole(this.store, digest)
+    if (isLeft)
+      this.fail(new Violation('R-55', `an upload left chunk ${digest.slice(0, 8)} damaged`))
+  }
+
   /** To be called after each step. */
-  afterStep(): void {
+  afterStep({ actor, name, detail }: Call): void {
+    const own = this.collections.get(actor)
+    const isFolder = name === 'readDir' && detail.includes('/.chunks/')
+    if (own !== undefined && isFolder) own.listedAtStep = this.scheduler.stepCount
     for (const run of this.collections.values()) {
       if (run.activeSinceStep === null && run.core.sessions.onRegister !== null) {
         run.activeSinceStep = this.scheduler.stepCount
+        run.startOffsetMs = this.clockOffsetMs
       }
     }
   }
@@ -185,6 +218,9 @@ export class World implements Scene {
   operationEnded(process: SimProcess, actor: Actor, error: unknown): void {
     if (error !== undefined && !isExpected(error)) {
       this.fail(new Violation('crash', `${actor.name} ended with ${errorText(error)}`))
+    }
+    if (this.isGentle && isWrongEnd(error)) {
+      this.fail(new Violation('end', `${actor.name} ended with ${errorText(error)}`))
     }
     if (!process.shutdown.signal.aborted || process.operationCount > 0) return
     this.#helperId -= 1
@@ -206,6 +242,11 @@ export class World implements Scene {
   checkEnd(): void {
     this.checker.checkAll('at the end')
     this.checker.checkPromises('at the end')
+    this.checker.checkNotes()
+    for (const name of this.ledger.goneSpaces) {
+      const { inode } = this.machine.find(`${STORE_FOLDER}/ns/${name}`)
+      if (inode !== undefined) this.fail(new Violation('R-41', `namespace ${name} came back`))
+    }
     for (const process of this.processes) {
       if (!process.isAlive) continue
       for (const { core } of process.stores) {
@@ -268,6 +309,13 @@ export class World implements Scene {
     inode.setData(data, this.scheduler.wallOffsetMs - READY_AGE_SECONDS * 1000)
     inode.ctimeMs = inode.mtimeMs
   }
+}
+
+/** What no schedule without faults and damage may end with: something vanished, as things do (R-01, R-05), or was left half (R-49). */
+function isWrongEnd(error: unknown): boolean {
+  if (!(error instanceof Error) || !('code' in error)) return false
+  const { code } = error
+  return code === 'COLLECTION_MARK_FAILED' || code === 'GROUP_OWNER_UNREADABLE' || code === 'ENOENT'
 }
 
 /** Refusals, errors of the machine, aborts: everything that an operation may end with. */

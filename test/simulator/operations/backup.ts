@@ -36,14 +36,16 @@ interface ManifestEntry {
 class Client {
   readonly #writer: BackupWriter
   readonly #running: Running
+  readonly #live: LiveWriter
   readonly #leavesAt: number
   readonly #base: ReadonlyMap<string, readonly string[]>
   readonly files: ManifestEntry[] = []
   #steps = 0
 
-  constructor(writer: BackupWriter, running: Running) {
+  constructor(running: Running, writer: BackupWriter, live: LiveWriter) {
     const { random } = running
     this.#writer = writer
+    this.#live = live
     this.#running = running
     this.#leavesAt = random.chance(0.2) ? 1 + random.below(8) : 99
     this.#base = writer.base === null ? new Map() : baseOf(running, writer)
@@ -76,6 +78,7 @@ class Client {
     const blob = await encodeManifestBlob({ ...manifest, signature: null, unprotected: {} })
     await this.#writer.writeBlob('index.json.blob', blob)
     this.#stay()
+    this.#live.finishStep = this.#running.world.stepCount
     await this.#writer.finish(NO_STATS)
   }
 
@@ -100,8 +103,11 @@ class Client {
   async #upload(chunk: SimChunk): Promise<void> {
     this.#stay()
     const { world } = this.#running
-    await this.#writer.insertChunk(chunk.digest, chunk.blob, CHUNK_SIZE)
-    world.confirmedAtStep.set(chunk.digest, world.scheduler.stepCount)
+    const beganAtStep = world.stepCount
+    const result = await this.#writer.insertChunk(chunk.digest, chunk.blob, CHUNK_SIZE)
+    if (!result.duplicate) this.#live.written.add(chunk.digest)
+    world.confirmedAtStep.set(chunk.digest, world.stepCount)
+    world.checkHealed(chunk.digest, beganAtStep)
   }
 
   async #close(plan: ArchivePlan, index: IndexWriter, chunkCount: number): Promise<void> {
@@ -128,6 +134,7 @@ export async function backUp(running: Running): Promise<void> {
   const writer = await beginBackup(store, request)
   writer.attachTask({ upid: UPID, progress: silentProgress() })
   const live = liveWriter(running, writer, place)
+  world.checker.sessionBegins(live)
   world.liveWriters.add(live)
   try {
     await runClient(running, { writer, live, plans })
@@ -148,7 +155,7 @@ async function runClient(
   const { writer, live, plans } = session
   const archives = new Map(plans.map(({ name, chunks }) => [name, digestsOf(chunks)] as const))
   const expected = world.ledger.begin(live.key, archives)
-  const client = new Client(writer, running)
+  const client = new Client(running, writer, live)
   for (const plan of plans) await client.send(plan)
   await client.finish()
   expected.isAnswered = true
@@ -159,7 +166,10 @@ function liveWriter(running: Running, writer: BackupWriter, place: string): Live
   const { base, ref } = writer
   return {
     actor: running.actor,
+    group: place,
     key: `${prefix}${formatSnapshot(ref)}`,
+    written: new Set(),
+    finishStep: null,
     baseKey: base === null ? null : `${prefix}${formatSnapshot(base)}`,
   }
 }

@@ -23,6 +23,8 @@ async function collectOnce(running: Running, store: Datastore): Promise<void> {
     activeSinceStep: null,
     isSinglePass: passCount === 1,
     failedStep: null,
+    listedAtStep: -1,
+    startOffsetMs: null,
   })
   const progress = silentProgress(process.shutdown.signal)
   try {
@@ -52,6 +54,7 @@ export async function moveSpace(running: Running): Promise<void> {
   const store = await openStore(running)
   const { random, process, world } = running
   const isThere = world.machine.find('/data/store/ns/m').inode !== undefined
+  world.ledger.goneSpaces.clear()
   await moveNamespace(store, {
     source: parseNamespace(isThere ? 'm' : 'n'),
     target: parseNamespace(isThere ? 'n' : 'm'),

@@ -26,9 +26,13 @@ export async function cutPower({ world, random }: Running): Promise<void> {
   world.machine.cutPower(random)
   world.machine.mkdir('/run/locks', { mode: 0o755 })
   world.scheduler.wallOffsetMs += 60_000 + random.below(600_000)
+  world.ledger.findAgain([...visibleSnapshots(world.store)].map(({ key }) => key))
   forgetHealing(world)
   if (world.settings.syncLevel === 'none') excuse(world)
   world.checker.checkAll('after a power cut')
+  // What was not synced may be as before.
+  for (const expected of world.ledger.snapshots.values()) expected.notes = null
+  world.ledger.goneSpaces.clear()
   if (world.settings.syncLevel !== 'none') world.checker.checkPromises('after a power cut')
   world.newProcess()
   world.startRecovery()
@@ -92,6 +96,7 @@ const JUMPS_MS = [-172_800_000, -90_000_000, -3_600_000, 3_600_000, 90_000_000]
 export async function jumpClock({ world, random }: Running): Promise<void> {
   await world.scheduler.call('clock', 'is set', () => {
     world.scheduler.wallOffsetMs += random.pick(JUMPS_MS)
+    world.clockSetAtStep = world.stepCount
   })
 }
 
@@ -110,7 +115,9 @@ export async function rot({ world, random }: Running): Promise<void> {
     const chunk = random.pick(stored)
     world.ledger.damaged.add(chunk.name)
     world.isDestroying = true
-    damage(world, chunk, random.pick(['gone', 'flipped', 'empty', 'short']))
+    const how = random.pick(['gone', 'flipped', 'empty', 'short'] as const)
+    world.ledger.lastRot = { digest: chunk.name, how, step: world.stepCount }
+    damage(world, chunk, how)
     world.isDestroying = false
   })
 }

@@ -1,4 +1,6 @@
 /** Forget, prune, removal of groups, protection. */
+import { setSnapshotNotes } from '../../../src/datastore/manifest-store.ts'
+import { deleteNamespace } from '../../../src/datastore/namespaces.ts'
 import { deleteGroup } from '../../../src/datastore/groups.ts'
 import { pruneDatastore } from '../../../src/datastore/prune/prune-store.ts'
 import { forgetSnapshot, setProtected } from '../../../src/datastore/snapshots.ts'
@@ -30,6 +32,30 @@ export async function removeGroup(running: Running): Promise<void> {
   const some = pickSnapshot(running)
   if (some === null) return
   await deleteGroup(store, some.ns, groupOf(some.ref), { errorOnProtected: false })
+}
+
+/** Notes of a snapshot: both they and what a verification writes beside them stay (I18). */
+export async function setNotes(running: Running): Promise<void> {
+  const { world, actor } = running
+  const store = await openStore(running)
+  const some = pickSnapshot(running)
+  if (some === null) return
+  const notes = `by ${actor.name}`
+  const expected = world.ledger.snapshots.get(some.key)
+  if (expected !== undefined) expected.notes = null
+  await setSnapshotNotes(store, some.ns, some.ref, notes)
+  const moved = world.ledger.snapshots.get(some.key)
+  if (moved !== undefined) moved.notes = notes
+}
+
+/** Removes a namespace with all in it: what is gone must not come back by itself (races.md R-41). */
+export async function removeSpace(running: Running): Promise<void> {
+  const { world, random } = running
+  const store = await openStore(running)
+  const name = random.pick(['m', 'm', 'n'])
+  const options = { deleteGroups: random.chance(0.5), errorOnProtected: false }
+  await deleteNamespace(store, parseNamespace(name), options)
+  world.noteSpaceRemoved(name)
 }
 
 export async function protect(running: Running): Promise<void> {

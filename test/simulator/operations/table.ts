@@ -14,7 +14,7 @@ import {
 } from './events.ts'
 import { restore, verify } from './look.ts'
 import type { Running } from './operation.ts'
-import { forget, protect, prune, removeGroup } from './remove.ts'
+import { forget, protect, prune, removeGroup, removeSpace, setNotes } from './remove.ts'
 
 export const OPERATIONS = {
   backup: backUp,
@@ -22,6 +22,8 @@ export const OPERATIONS = {
   prune,
   removeGroup,
   protect,
+  setNotes,
+  removeSpace,
   verify,
   collect: collectGarbage,
   move,
@@ -46,6 +48,8 @@ export const KINDS: Readonly<Record<Kind, number>> = {
   prune: 6,
   removeGroup: 2,
   protect: 2,
+  setNotes: 4,
+  removeSpace: 2,
   verify: 6,
   collect: 24,
   move: 6,

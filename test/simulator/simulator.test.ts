@@ -1,0 +1,90 @@
+/** The simulator itself: that it finds what is there, replays it, and finds nothing where nothing is. */
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { suite, test } from 'node:test'
+import { promisify } from 'node:util'
+import { listSources } from '../../tools/source-files.ts'
+import { checkPatches, patchedEnvironment } from '../support/source-patch.ts'
+import { MUTATIONS } from './mutations.ts'
+import { HEAP_FLAGS } from './run-mutations.ts'
+
+const ROOT = join(import.meta.dirname, '..', '..')
+const PROGRAM = join(ROOT, 'tools', 'simulate.ts')
+/** Enough for each kind of operation; `npm run simulate` plays more. */
+const SEEDS = process.env.CAIRN_SIMULATOR_SEEDS ?? '150'
+const run = promisify(execFile)
+
+async function simulate(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<{ readonly code: number; readonly output: string }> {
+  try {
+    const { stdout } = await run(process.execPath, [...HEAP_FLAGS, PROGRAM, ...args], { env })
+    return { code: 0, output: stdout }
+  } catch (error) {
+    const { code, stdout } = error as { code: number; stdout: string }
+    return { code, output: stdout }
+  }
+}
+
+suite('simulator', () => {
+  test('no invariant is broken', async () => {
+    const { code, output } = await simulate(['--seeds', SEEDS, '--shrink'])
+    assert.equal(code, 0, output)
+  })
+
+  test('a seed replays exactly', async () => {
+    const first = await simulate(['--print', '--from', '7'])
+    const second = await simulate(['--print', '--from', '7'])
+    assert.ok(first.output.length > 1000)
+    assert.equal(first.output, second.output)
+  })
+
+  test('a mutation is found, and shrunk to few operations', async () => {
+    const [mutation] = MUTATIONS.filter(({ id }) => id === 'R-03')
+    assert.ok(mutation !== undefined)
+    const patches = mutation.patches.map((patch) => ({ id: mutation.id, ...patch }))
+    const env = patchedEnvironment(patches)
+    const { code, output } = await simulate(['--seeds', '200', '--shrink'], env)
+    assert.equal(code, 1, output)
+    assert.match(output, /^I1: chunk/m)
+  })
+
+  test('all mutations fit the source', () => {
+    for (const { id, patches } of MUTATIONS) {
+      checkPatches(patches.map((patch) => ({ id, ...patch })))
+    }
+    assert.equal(new Set(MUTATIONS.map(({ id }) => id)).size, MUTATIONS.length)
+  })
+
+  // Every simulated process runs in one real one: what the code keeps beside its objects would be shared by all.
+  test('no module of the datastore has state that the simulator does not know', () => {
+    const state =
+      /^(?:export )?(?:let |const \w+(?::[^=]+)? = new (?!Error|RegExp|URL|Text|Uint8Array|Int\d+Array|AsyncLocalStorage)\w+)/
+    const known = [
+      'src/base/fs/record-lock.ts',
+      'src/datastore/store-core.ts',
+      // Permits and buffers that only bound memory.
+      'src/datastore/sessions/read-ahead.ts',
+      'src/datastore/sessions/snapshot-reader.ts',
+      // Constants.
+      'src/base/fs/system-error.ts',
+      // Runs in threads, which the simulator has none of.
+      'src/datastore/verify/verify-worker.ts',
+      // Doors to libraries.
+      /^src\/base\/fs\/native/,
+    ]
+    const isKnown = (file: string): boolean =>
+      known.some((entry) => (typeof entry === 'string' ? entry === file : entry.test(file)))
+    const found = listSources(ROOT, ['src/datastore', 'src/storage', 'src/base'])
+      .filter((file) => !file.endsWith('.test.ts') && !isKnown(file))
+      .filter((file) =>
+        readFileSync(join(ROOT, file), 'utf8')
+          .split('\n')
+          .some((line) => state.test(line)),
+      )
+    assert.deepEqual(found, [])
+  })
+})
