@@ -1,6 +1,16 @@
 import { strict as assert } from 'node:assert'
+import { mkdir, readdir, rename, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { suite, test } from 'node:test'
-import { DAY, forget, gc, gcStore, hasChunk, T0 } from '../../../test/support/collection.ts'
+import {
+  aheadClock,
+  DAY,
+  forget,
+  gc,
+  gcStore,
+  hasChunk,
+  T0,
+} from '../../../test/support/collection.ts'
 import { FaultFileSystem } from '../../../test/support/fault-file-system.ts'
 import {
   appendArchive,
@@ -70,6 +80,48 @@ for (const engine of ['worker', 'door'] as const) {
       assert.equal(status['removed-chunks'], 20)
       assert.equal(status['disk-chunks'], 20)
       assert.equal(status['index-file-count'], 1)
+    })
+
+    test('treats bad chunks and temporaries by their digest, and leaves other names alone', async (context) => {
+      const { store } = await gcStore(context, { fs })
+      await backUp(store, T0, ['good', 'lost'])
+      const [good, lost, other] = await Promise.all(['good', 'lost', 'other'].map(makeChunk))
+      assert.ok(good !== undefined && lost !== undefined && other !== undefined)
+      const paths = [good, lost, other].map(({ digest }) => store.chunks.pathOf(digest))
+      const [goodPath = '', lostPath = '', otherPath = ''] = paths
+      await mkdir(dirname(otherPath), { recursive: true })
+      await rename(lostPath, `${lostPath}.0.bad`)
+      for (const path of [`${goodPath}.0.bad`, `${otherPath}.3.bad`, `${goodPath}.10.bad`]) {
+        await writeFile(path, 'x')
+      }
+      await writeFile(`${goodPath}.tmp_ABCDEF`, 'x')
+      await writeFile(`${dirname(goodPath)}/${other.digest}`, 'in another folder')
+      const day = 86_400_000
+      const clock = { ...aheadClock, now: () => aheadClock.now() + day }
+      const status = await gc({ ...store, clock })
+      assert.equal(status['removed-bad'], 2)
+      assert.equal(status['still-bad'], 1)
+      assert.equal(status['disk-chunks'], 1)
+      const left = [...(await readdir(dirname(goodPath))), ...(await readdir(dirname(lostPath)))]
+      const wanted = [good.digest, `${good.digest}.10.bad`, other.digest, `${lost.digest}.0.bad`]
+      assert.deepEqual(left.toSorted(), wanted.toSorted())
+    })
+
+    test('knows sizes again without asking, and writes nothing to chunks that stay', async (context) => {
+      const { store } = await gcStore(context, { fs })
+      await backUp(store, T0, ['one', 'three'])
+      const clock = { ...aheadClock, now: () => aheadClock.now() + 60_000 }
+      const path = store.chunks.pathOf((await makeChunk('one')).digest)
+      const before = await nodeFileSystem.stat(path)
+      const first = await gc({ ...store, clock })
+      const second = await gc({ ...store, clock })
+      assert.equal(second['disk-bytes'], first['disk-bytes'])
+      assert.equal(second['disk-chunks'], 2)
+      const { atimeNs, mtimeNs, ctimeNs } = await nodeFileSystem.stat(path)
+      assert.deepEqual(
+        [atimeNs, mtimeNs, ctimeNs],
+        [before.atimeNs, before.mtimeNs, before.ctimeNs],
+      )
     })
   })
 }

@@ -7,10 +7,11 @@
  * |---|---|
  * | keys | the 8 bytes of each mark in the order of adding, in blocks; a mark's number is its position |
  * | shards | 256 tables of slots, open addressing; a slot is 0 or mark + 1 with four bits of the hash above |
+ * | followers | the mark that came after this one in the last index that had both; 0: the next number |
  *
- * Numbers make lists of marks short (`runs.ts`), and let the marker guess: after mark n of an index mostly comes n + 1,
- * which costs a comparison instead of a search. A shard grows alone, so no allocation is large. All memory can be
- * shared between threads; one writes, and nobody reads while it does (races.md R-67).
+ * Numbers make lists of marks short (`runs.ts`), and let the marker guess: after a mark mostly comes what came after it
+ * in the snapshot before, which costs a comparison instead of a search. A shard grows alone, so no allocation is large.
+ * All memory can be shared between threads; one writes, and nobody reads while it does (races.md R-67).
  */
 import { randomBytes, randomInt } from 'node:crypto'
 import { DIGEST_SIZE } from '../../formats/digest.ts'
@@ -52,6 +53,7 @@ export interface MarksState {
   readonly count: number
   readonly isShared: boolean
   readonly keys: readonly Memory[]
+  readonly followers: readonly Memory[]
   readonly shards: readonly Memory[]
   readonly shardCounts: readonly number[]
 }
@@ -83,6 +85,7 @@ export class Marks {
   readonly #seed: number
   readonly #isShared: boolean
   readonly #keys: Int32Array[]
+  readonly #followers: Int32Array[]
   readonly #shards: Int32Array[]
   readonly #shardCounts: number[]
   #count: number
@@ -95,6 +98,7 @@ export class Marks {
     this.#seed = state.seed
     this.#isShared = state.isShared
     this.#keys = state.keys.map((memory) => new Int32Array(memory))
+    this.#followers = state.followers.map((memory) => new Int32Array(memory))
     this.#shards = state.shards.map((memory) => new Int32Array(memory))
     this.#shardCounts = [...state.shardCounts]
     this.#count = state.count
@@ -112,7 +116,8 @@ export class Marks {
   /** Memory that marks and tables take; the rest of the last block does not count. */
   get byteLength(): number {
     const slots = this.#shards.reduce((sum, shard) => sum + shard.byteLength, 0)
-    return this.#count * KEY_SIZE + slots
+    const followers = this.#followers.length * BLOCK_KEYS * Int32Array.BYTES_PER_ELEMENT
+    return this.#count * KEY_SIZE + slots + followers
   }
 
   /** The memory itself, not a copy. */
@@ -125,6 +130,7 @@ export class Marks {
       count: this.#count,
       isShared: this.#isShared,
       keys: this.#keys.map(({ buffer }) => buffer),
+      followers: this.#followers.map(({ buffer }) => buffer),
       shards: this.#shards.map(({ buffer }) => buffer),
       shardCounts: this.#shardCounts,
     }
@@ -157,26 +163,23 @@ export class Marks {
     const { view, start, stride, count } = digests
     const isPart = this.#from > 0 || this.#to < PREFIX_COUNT
     const end = start + count * stride
-    let guess = runs.next
-    let block = this.#keys[guess >>> BLOCK_BITS] ?? NO_SLOTS
+    let last = runs.next - 1
     for (let at = start; at < end; at += stride) {
       if (isPart && !this.covers(view.getUint16(at))) continue
       const low = view.getInt32(at + this.#offset, true)
       const high = view.getInt32(at + this.#offset + 4, true)
-      const place = (guess & BLOCK_MASK) << 1
-      // Slots behind the last mark are zero: only a mark of zeros could be taken for one of them.
-      if (block[place] === low && block[place + 1] === high && guess < this.#count && guess > 0) {
-        guess += 1
-        if ((guess & BLOCK_MASK) === 0) block = this.#keys[guess >>> BLOCK_BITS] ?? NO_SLOTS
-        continue
+      let number = last < 0 ? 0 : this.#guessAfter(last)
+      if (number >= this.#count || !this.#isKey(number, low, high)) {
+        number = this.#put(low, high)
+        if (last >= 0) this.#setFollower(last, number)
       }
-      runs.extendTo(guess)
-      const number = this.#put(low, high)
-      runs.add(number)
-      guess = number + 1
-      block = this.#keys[guess >>> BLOCK_BITS] ?? NO_SLOTS
+      if (number !== last + 1 || last < 0) {
+        runs.extendTo(last + 1)
+        runs.add(number)
+      }
+      last = number
     }
-    runs.extendTo(guess)
+    runs.extendTo(last + 1)
   }
 
   /** Adds marks of an earlier table with the same place in the digest: those whose byte in `wanted` is 1. */
@@ -219,6 +222,27 @@ export class Marks {
     shard[slot] = (number + 1) | (tag << NUMBER_BITS)
     this.#countUp(index)
     return number
+  }
+
+  /** What followed `number` in the last index that had it. */
+  #guessAfter(number: number): number {
+    const followers = this.#followers[number >>> BLOCK_BITS]
+    const follower = followers === undefined ? 0 : (followers[number & BLOCK_MASK] ?? 0)
+    return follower === 0 ? number + 1 : follower
+  }
+
+  #setFollower(number: number, follower: number): void {
+    const block = number >>> BLOCK_BITS
+    let followers = this.#followers[block]
+    if (followers === undefined) {
+      if (follower === number + 1) return
+      while (this.#followers.length <= block) {
+        const size = BLOCK_KEYS * Int32Array.BYTES_PER_ELEMENT
+        this.#followers.push(new Int32Array(allocate(size, this.#isShared)))
+      }
+      followers = this.#followers[block] ?? NO_SLOTS
+    }
+    followers[number & BLOCK_MASK] = follower
   }
 
   #append(low: number, high: number): number {
@@ -308,6 +332,7 @@ function newState(options: MarksOptions): MarksState {
     count: 0,
     isShared,
     keys: [],
+    followers: [],
     shards: Array.from({ length: SHARD_COUNT }, () => allocate(size, isShared)),
     shardCounts: Array.from({ length: SHARD_COUNT }, () => 0),
   }

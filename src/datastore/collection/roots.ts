@@ -110,6 +110,8 @@ export class Roots {
       await this.#markFiles(unknown)
     }
     this.#warnOfPlaces()
+    // Only the marker guesses.
+    this.#marks = { ...this.#marks, followers: [] }
   }
 
   async #remember(): Promise<void> {
