@@ -20,6 +20,7 @@ import {
   makeChunk,
 } from '../../../test/support/test-store.ts'
 import { nodeFileSystem } from '../../base/fs/node-file-system.ts'
+import { formatBackupTime } from '../../formats/backup-time.ts'
 import { readGcStatus } from './status.ts'
 
 for (const engine of ['worker', 'door'] as const) {
@@ -98,10 +99,15 @@ for (const engine of ['worker', 'door'] as const) {
       await writeFile(`${dirname(goodPath)}/${other.digest}`, 'in another folder')
       const day = 86_400_000
       const clock = { ...aheadClock, now: () => aheadClock.now() + day }
-      const status = await gc({ ...store, clock })
+      const lines: string[] = []
+      const status = await gc({ ...store, clock }, { lines })
       assert.equal(status['removed-bad'], 2)
       assert.equal(status['still-bad'], 1)
       assert.equal(status['disk-chunks'], 1)
+      const shown = `/host/web1/${formatBackupTime(T0)}/root.pxar.didx`
+      const warning = `WARN: unable to access non-existent chunk ${lost.digest}, required by "${store.path}${shown}"`
+      assert.ok(lines.includes(warning), lines.join('\n'))
+      assert.deepEqual(await store.core.missing.list(), [lost.digest])
       const left = [...(await readdir(dirname(goodPath))), ...(await readdir(dirname(lostPath)))]
       const wanted = [good.digest, `${good.digest}.10.bad`, other.digest, `${lost.digest}.0.bad`]
       assert.deepEqual(left.toSorted(), wanted.toSorted())

@@ -23,6 +23,7 @@ import type { CollectionEngine } from './engine.ts'
 import { readSizes, writeSizes } from './folder-sizes.ts'
 import { Memory } from './memory.ts'
 import { Marks, type MarksState, PREFIX_COUNT } from './marks.ts'
+import { reportMissing } from './missing.ts'
 import {
   checkClock,
   checkRoots,
@@ -75,6 +76,7 @@ export async function collect(store: Datastore, options: CollectOptions): Promis
     engine: options.engine ?? (store.fs === nodeFileSystem ? workerEngine() : doorEngine(store.fs)),
     start: beginRun(store, progress),
     counts: emptyStatus(upid),
+    shortage: { isThere: false },
     isConfirmed: options.isConfirmed ?? false,
   }
   await using _engine = run.engine
@@ -158,6 +160,7 @@ async function collectAll(
     }
   }
   if (roots === null) return
+  if (run.shortage.isThere) await reportMissing(run, roots)
   const { present, entries: read, marks } = roots
   await options.memory.save(marks, { present, read })
   await writeSizes(store, known)
@@ -232,7 +235,9 @@ async function sweepPass(
     beforeFirst,
     keepsZeroChunk: isWithoutRoots,
   })
+  const markCount = roots.marks.count
   await sweep.run()
+  if (sweep.keptCount < markCount) run.shortage.isThere = true
   if (sweep.temporaryCount > 0) progress.log(`Removed temporary files: ${sweep.temporaryCount}`)
 }
 

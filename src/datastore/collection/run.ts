@@ -21,6 +21,8 @@ export interface CollectionRun {
   readonly progress: Progress
   readonly start: RunStart
   readonly counts: GcCounts
+  /** Whether fewer marked chunks were found than marks made. */
+  readonly shortage: { isThere: boolean }
   /** Whether an administrator said that what is gone is meant to be gone. */
   readonly isConfirmed: boolean
 }

@@ -42,6 +42,7 @@ export class Sweep {
   #marks: Marks
   #entryCount = 0
   #temporaryCount = 0
+  #keptCount = 0
   #isPrepared = false
 
   constructor(run: CollectionRun, options: SweepOptions) {
@@ -53,6 +54,11 @@ export class Sweep {
   /** Temporary files that were removed. */
   get temporaryCount(): number {
     return this.#temporaryCount
+  }
+
+  /** Chunks that are there and marked. */
+  get keptCount(): number {
+    return this.#keptCount
   }
 
   /** Throws COLLECTION_SWEEP_FAILED, COLLECTION_UNSAFE, system errors, the abort reason; what is removed then was garbage. */
@@ -97,6 +103,7 @@ export class Sweep {
       progress.log(`processed ${percent}% (${this.#entryCount + before} chunks)`)
     }
     this.#entryCount += answer.entryCount
+    this.#keptCount += answer.keptCount
     counts['disk-chunks'] += answer.keptCount
     counts['disk-bytes'] += answer.keptBytes
     counts['still-bad'] += answer.neededBadCount
