@@ -2,6 +2,7 @@
 import { backupCommand } from './client/backup.ts'
 import { changeOwnerCommand } from './client/change-owner.ts'
 import type { ClientContext } from './client/common.ts'
+import { garbageCollect } from './client/garbage-collect.ts'
 import { groupForget } from './client/group-forget.ts'
 import { groupMove } from './client/group-move.ts'
 import { keyChangePassphrase, keyCreate, keyShow } from './client/key.ts'
@@ -29,6 +30,7 @@ import type { Command } from './command.ts'
 export const CLIENT_COMMANDS: readonly Command<ClientContext>[] = [
   backupCommand,
   changeOwnerCommand,
+  garbageCollect,
   groupForget,
   groupMove,
   keyChangePassphrase,

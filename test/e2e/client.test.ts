@@ -294,6 +294,18 @@ suite('cairn-client against cairn', () => {
     await call(`task stop ${task.upid}`)
   })
 
+  test('garbage collection, followed to its end', async () => {
+    await call('backup disk.img:images/unaligned.img --backup-id kept --backup-time 1767225600')
+    const followed = await call('garbage-collect')
+    assert.match(followed.stdout, /^starting garbage collection on store main\n/)
+    assert.match(followed.stdout, /\nOn-Disk chunks: [1-9]\d*\n[^]*\nTASK OK\n$/)
+    const { stdout } = await call('garbage-collect --output-format json')
+    assert.match(stdout, /^"UPID:[^"]+:garbage_collection:main:admin@pbs:"\n$/)
+    // Nothing that a snapshot needs went.
+    await call('restore host/kept/2026-01-01T00:00:00Z disk.img collected.img')
+    sameFile('collected.img', 'images/unaligned.img')
+  })
+
   test('clear errors of the server', async () => {
     const rows: readonly (readonly [line: string, error: string])[] = [
       [
