@@ -21,6 +21,7 @@ import { verifySnapshot } from '../../src/datastore/verify/verify-snapshot.ts'
 import { parseGroup } from '../../src/formats/names.ts'
 import { ROOT_NAMESPACE as ROOT } from '../../src/formats/namespace.ts'
 import { gc } from '../support/collection.ts'
+import { FakeClock } from '../support/fake-clock.ts'
 import { backUp, begin, UPID } from '../support/test-store.ts'
 import { ARCHIVE, assertRestores, DAY_1, DAY_2, DAY_3, isCall, makeRig, refAt } from './rig.ts'
 
@@ -81,36 +82,40 @@ suite('forget', () => {
   })
 
   test('R-42: an update of the manifest and a removal follow each other', async (context) => {
-    const { store, before } = await makeRig(context)
+    const clock = new FakeClock()
+    const { store, before } = await makeRig(context, { clock })
     await backUp(store, DAY_1, ['one'])
+    const later: Promise<void>[] = []
     const state = before(isCall('rename', 'index.json.blob'), async () => {
       // The update is about to publish: a removal that did not wait would take the folder from under it.
       const forgotten = forgetSnapshot(store, ROOT, refAt(DAY_1))
-      const outcome = await Promise.race([forgotten.then(() => 'gone'), aWhile()])
-      assert.equal(outcome, 'waits')
       later.push(forgotten)
+      await Promise.race([
+        forgotten.then(() => assert.fail('it did not wait')),
+        clock.untilSleeping(),
+      ])
     })
-    const later: Promise<void>[] = []
     await setSnapshotNotes(store, ROOT, refAt(DAY_1), 'a note')
     assert.ok(state.ran)
+    await clock.advance(1_000)
     await Promise.all(later)
     await assert.rejects(readSnapshotNotes(store, ROOT, refAt(DAY_1)))
   })
 
   test('R-42: a later update sees what an earlier one wrote', async (context) => {
-    const { store, before } = await makeRig(context)
+    const clock = new FakeClock()
+    const { store, before } = await makeRig(context, { clock })
     await backUp(store, DAY_1, ['one'])
     const second: Promise<void>[] = []
     const state = before(isCall('rename', 'index.json.blob'), async () => {
-      second.push(setOther())
-      await aWhile()
-    })
-    const setOther = async (): Promise<void> => {
-      await updateUnprotected(store, ROOT, refAt(DAY_1), (unprotected) => {
+      const updated = updateUnprotected(store, ROOT, refAt(DAY_1), (unprotected) => {
         return { ...unprotected, other: 1 }
       })
-    }
+      second.push(updated)
+      await Promise.race([updated, clock.untilSleeping()])
+    })
     await setSnapshotNotes(store, ROOT, refAt(DAY_1), 'a note')
+    await clock.advance(1_000)
     await Promise.all(second)
     assert.ok(state.ran)
     const { unprotected } = (await readManifest(store, ROOT, refAt(DAY_1))).manifest
@@ -136,10 +141,4 @@ suite('forget', () => {
 async function removeAll(fs: FileSystem, path: string): Promise<void> {
   for (const { name } of await fs.readDir(path)) await fs.unlink(`${path}/${name}`)
   await fs.rmdir(path)
-}
-
-/** Long enough for the calls of a removal that nothing holds up; it is real I/O, so turns do not tell. */
-async function aWhile(): Promise<string> {
-  for (let turn = 0; turn < 200; turn += 1) await new Promise((resolve) => setImmediate(resolve))
-  return 'waits'
 }
