@@ -163,13 +163,19 @@ export class Marks {
     const { view, start, stride, count } = digests
     const isPart = this.#from > 0 || this.#to < PREFIX_COUNT
     const end = start + count * stride
+    const [keyBlocks, followerBlocks, offset] = [this.#keys, this.#followers, this.#offset]
     let last = runs.next - 1
     for (let at = start; at < end; at += stride) {
       if (isPart && !this.covers(view.getUint16(at))) continue
-      const low = view.getInt32(at + this.#offset, true)
-      const high = view.getInt32(at + this.#offset + 4, true)
-      let number = last < 0 ? 0 : this.#guessAfter(last)
-      if (number >= this.#count || !this.#isKey(number, low, high)) {
+      const low = view.getInt32(at + offset, true)
+      const high = view.getInt32(at + offset + 4, true)
+      // Calls would double what a right guess costs.
+      const follower = (followerBlocks[last >>> BLOCK_BITS] ?? NO_SLOTS)[last & BLOCK_MASK] ?? 0
+      let number = follower === 0 ? last + 1 : follower
+      const keys = keyBlocks[number >>> BLOCK_BITS] ?? NO_SLOTS
+      const place = (number & BLOCK_MASK) << 1
+      const isGuessed = keys[place] === low && keys[place + 1] === high && number < this.#count
+      if (!isGuessed) {
         number = this.#put(low, high)
         if (last >= 0) this.#setFollower(last, number)
       }
@@ -224,13 +230,7 @@ export class Marks {
     return number
   }
 
-  /** What followed `number` in the last index that had it. */
-  #guessAfter(number: number): number {
-    const followers = this.#followers[number >>> BLOCK_BITS]
-    const follower = followers === undefined ? 0 : (followers[number & BLOCK_MASK] ?? 0)
-    return follower === 0 ? number + 1 : follower
-  }
-
+  /** `follower` came after `number` in the last index that had it. */
   #setFollower(number: number, follower: number): void {
     const block = number >>> BLOCK_BITS
     let followers = this.#followers[block]
