@@ -6,7 +6,12 @@ import { makeImage } from './make-data.ts'
 import { startDelayProxy } from './support/delay-proxy.ts'
 import { type Measured, measure, summarise } from './support/measure.ts'
 import type { Result } from './support/result.ts'
-import { type BenchServer, clientCommand, startBenchServer } from './support/server-process.ts'
+import {
+  type BenchServer,
+  clientCommand,
+  startBenchServer,
+  startBenchServerOver,
+} from './support/server-process.ts'
 
 const IMAGE_SIZE = 512 << 20
 const ROUND_TRIP_MS = 20
@@ -16,13 +21,14 @@ const RUNS = 3
 export async function benchLatency(folder: string): Promise<Result> {
   const image = join(folder, 'image')
   makeImage(image, { size: IMAGE_SIZE, seed: 'latency' })
-  const near = await restoreTimes(folder, { image, distance: 0, options: [] })
-  const without = await restoreTimes(folder, {
-    image,
-    distance: ROUND_TRIP_MS,
-    options: ['--read-ahead', '0'],
-  })
-  const withIt = await restoreTimes(folder, { image, distance: ROUND_TRIP_MS, options: [] })
+  const first = await startBenchServer(folder)
+  await measure(clientCommand('backup', `data.img:${image}`, '--backup-id', 'far'), first)
+  await first.end()
+  const times = async (distance: number, options: readonly string[]) =>
+    await restoreTimes(first.data, { image, distance, options })
+  const near = await times(0, [])
+  const without = await times(ROUND_TRIP_MS, ['--read-ahead', '0'])
+  const withIt = await times(ROUND_TRIP_MS, [])
   const row = (name: string, { seconds }: Measured) => ({
     name,
     figures: { 'restore s': seconds.toFixed(2) },
@@ -45,21 +51,20 @@ export async function benchLatency(folder: string): Promise<Result> {
 }
 
 async function restoreTimes(
-  folder: string,
+  data: string,
   { image, distance, options }: { image: string; distance: number; options: readonly string[] },
 ): Promise<Measured> {
-  const server = await startBenchServer(folder, options)
-  await measure(clientCommand('backup', `data.img:${image}`, '--backup-id', 'far'), server)
+  const server = await startBenchServerOver(data, { options })
   await using proxy = await startDelayProxy(server.port, distance)
   const far = distance === 0 ? server : { env: behind(server, proxy.port) }
   const runs: Measured[] = []
   for (let run = 0; run < RUNS; run++) {
-    const target = join(folder, 'restored')
+    const target = `${image}.restored`
     runs.push(await measure(clientCommand('restore', 'host/far', 'data.img', target), far))
     execFileSync('cmp', [image, target])
     rmSync(target)
   }
-  await server.stop()
+  await server.end()
   return summarise(runs)
 }
 

@@ -10,8 +10,13 @@ export async function startDelayProxy(
   targetPort: number,
   roundTripMs: number,
 ): Promise<DelayProxy> {
+  const open = new Set<Socket>()
   const server = createServer((near) => {
     const far = connect(targetPort, '127.0.0.1')
+    for (const socket of [near, far]) {
+      open.add(socket)
+      socket.once('close', () => open.delete(socket))
+    }
     far.setNoDelay(true)
     near.setNoDelay(true)
     relay(near, far, roundTripMs / 2)
@@ -23,6 +28,8 @@ export async function startDelayProxy(
   return {
     port: (server.address() as AddressInfo).port,
     async [Symbol.asyncDispose]() {
+      // An end whose client has gone may never be delivered.
+      for (const socket of open) socket.destroy()
       await new Promise((resolve) => {
         server.close(resolve)
       })

@@ -1,5 +1,6 @@
 /** A Cairn server in a process of its own with its data in a new folder, as the benchmarks want it. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   type CairnOptions,
@@ -43,7 +44,8 @@ export async function startBenchServerOver(
   }
   const stop = async (): Promise<void> => {
     await end()
-    rmSync(data, { recursive: true, force: true })
+    // 65,536 folders: Node's own way takes several times as long.
+    execFileSync('rm', ['-rf', data])
   }
   return { child, port, fingerprint, env, data, peakMib: () => readPeakMib(child), end, stop }
 }
