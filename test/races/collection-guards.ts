@@ -351,6 +351,32 @@ export const COLLECTION_GUARDS: readonly Guard[] = [
     test: [RACES, 'R-68: an index that is another one under the same identity loses nothing'],
   },
   {
+    races: ['R-69'],
+    what: 'a root that is gone without a note stays by its list',
+    where: 'Memory.restore()',
+    cuts: [
+      {
+        file: `${COLLECTION}/memory.ts`,
+        find: '    const gone = await this.#findVanished(files)\n',
+        replace: '    const gone = []\n',
+      },
+    ],
+    test: [RACES, 'R-69: an index that vanished keeps its chunks until that is confirmed'],
+  },
+  {
+    races: ['R-69'],
+    what: 'a root that is gone without a note stops the run if its list is lost',
+    where: 'Memory.restore()',
+    cuts: [
+      {
+        file: `${COLLECTION}/memory.ts`,
+        find: '    const gone = await this.#findVanished(files)\n',
+        replace: '    const gone = []\n',
+      },
+    ],
+    test: [RACES, 'R-69: an index that vanished stops the run when its list is lost'],
+  },
+  {
     races: ['D4', 'D5'],
     what: 'a clone registers every digest that it takes over',
     where: 'FixedIndexWriter.#takeOver()',

@@ -49,12 +49,12 @@ export const LAYERS = {
     },
     {
       file: 'src/datastore/collection/marks.ts',
-      find: 'const low = view.getInt32(at + this.#offset, true)',
-      replace: 'const low = view.getInt32(at + this.#offset, true) & 255',
+      find: 'const low = view.getInt32(at + offset, true)',
+      replace: 'const low = view.getInt32(at + offset, true) & 255',
     },
     {
       file: 'src/datastore/collection/marks.ts',
-      find: 'const high = view.getInt32(at + this.#offset + 4, true)',
+      find: 'const high = view.getInt32(at + offset + 4, true)',
       replace: 'const high = 0',
     },
   ],

@@ -239,6 +239,19 @@ export const SESSION_GUARDS: readonly Guard[] = [
     ],
   },
   {
+    races: ['R-32'],
+    what: 'a snapshot that names a chunk known to be missing is no base',
+    where: 'findBase()',
+    cuts: [
+      {
+        file: BEGIN,
+        find: 'return (await namesMissingChunk(store, ns, newest, manifest)) ? null : newest',
+        replace: 'return newest',
+      },
+    ],
+    test: ['src/datastore/missing-chunks.test.ts', 'corrupt'],
+  },
+  {
     races: ['R-41'],
     what: 'folders are made one by one, never that of the namespace',
     where: 'createGroupFolder()',

@@ -210,6 +210,19 @@ export const STORE_GUARDS: readonly Guard[] = [
     test: ['src/datastore/registry.test.ts', 'R-66: two names of one folder share process lock'],
   },
   {
+    races: ['R-66'],
+    what: 'a session that begins counts as a use of its store',
+    where: 'beginBackup()',
+    cuts: [
+      {
+        file: 'src/datastore/sessions/begin-backup.ts',
+        find: '  using _use = store.core.enter()\n',
+        replace: '',
+      },
+    ],
+    test: ['src/datastore/store-core.test.ts', 'is not closed below a session that is beginning'],
+  },
+  {
     races: ['R-69'],
     what: 'a removal is noted, durably, before it begins',
     where: 'removeFolder()',
