@@ -49,6 +49,24 @@ const SIZES: readonly SourcePatch[] = [
     replace: 'const BLOCK_BITS = 4',
   },
   {
+    id: 'few shards of marks',
+    file: 'src/datastore/collection/marks.ts',
+    find: 'const SHARD_COUNT = 256\nconst SHARD_BITS = 8\n',
+    replace: 'const SHARD_COUNT = 4\nconst SHARD_BITS = 2\n',
+  },
+  {
+    id: 'their hashes',
+    file: 'src/datastore/collection/marks.ts',
+    find: 'const HASH_RANGE = 2 ** 24',
+    replace: 'const HASH_RANGE = 2 ** 30',
+  },
+  {
+    id: 'short headers of indexes',
+    file: 'src/formats/archive-index.ts',
+    find: 'export const INDEX_HEADER_SIZE = 4096',
+    replace: 'export const INDEX_HEADER_SIZE = 128',
+  },
+  {
     id: 'passes of one folder at least',
     file: 'src/datastore/collection/collect.ts',
     find: 'const PASSES_MAX = 256',

@@ -12,8 +12,8 @@ import { HEAP_FLAGS } from './run-mutations.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
 const PROGRAM = join(ROOT, 'tools', 'simulate.ts')
-/** Enough for each kind of operation; `npm run simulate` plays more. */
-const SEEDS = process.env.CAIRN_SIMULATOR_SEEDS ?? '150'
+/** Enough for each kind of operation, and what CI has to play. */
+const SEEDS = process.env['CI'] === undefined ? '150' : '5000'
 const run = promisify(execFile)
 
 async function simulate(

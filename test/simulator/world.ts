@@ -32,6 +32,8 @@ export interface WorldOptions {
   /** Chunks of each archive of each snapshot that exists already; by group. */
   readonly ready: readonly ReadySnapshot[]
   readonly isGentle: boolean
+  /** Whether a descriptor hears of write-back errors from before it was opened, if nobody else did. */
+  readonly tellsErrorsLate: boolean
   /** Chunks that nobody references. */
   readonly garbage: readonly number[]
 }
@@ -87,6 +89,7 @@ export class World implements Scene {
     }
     this.machine = new Machine(fileTime)
     this.disk = this.machine.devices[0] as Device
+    this.disk.tellsLate = options.tellsErrorsLate
     this.#nextTime = Math.floor(scheduler.wallOffsetMs / 1000) - READY_AGE_SECONDS
     this.#makeStore(options)
     this.current = this.newProcess()

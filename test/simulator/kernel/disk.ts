@@ -33,6 +33,8 @@ export class Inode {
   isRotten = false
   /** Raised by a failed write-back. */
   errorCount = 0
+  /** How many of them somebody heard of. */
+  heardCount = 0
 
   /** Of a folder. */
   readonly entries: Map<string, Inode> | null
@@ -112,6 +114,10 @@ export class Device {
   readonly dirty = new Set<Inode>()
   /** Raised by each failed write-back. */
   errorCount = 0
+  /** How many of them somebody heard of. */
+  heardCount = 0
+  /** Whether a descriptor that is opened later hears of what nobody heard of: Linux, unless the inode left memory. */
+  tellsLate = true
   /** Complete syncs. */
   syncCount = 0
   /** How to take back each change of names and sizes since the last commit, oldest first. */

@@ -159,8 +159,9 @@ class SimFileHandle implements FileHandle {
     this.#open = open
     this.#inode = inode
     this.#path = path
-    this.#heardOfFile = inode.errorCount
-    this.#heardOfDevice = inode.device.errorCount
+    const { device } = inode
+    this.#heardOfFile = device.tellsLate ? inode.heardCount : inode.errorCount
+    this.#heardOfDevice = device.tellsLate ? device.heardCount : device.errorCount
     inode.openCount += 1
     open.add(this)
   }
@@ -193,7 +194,7 @@ class SimFileHandle implements FileHandle {
       this.#inode.writeBack()
       this.#inode.device.commit()
       if (errorCount === this.#heardOfFile) return
-      this.#heardOfFile = errorCount
+      this.#heardOfFile = this.#inode.heardCount = errorCount
       throw systemError('EIO', 'fsync', this.#path)
     })
   }
@@ -203,7 +204,7 @@ class SimFileHandle implements FileHandle {
       const { device } = this.#inode
       device.syncAll()
       if (device.errorCount === this.#heardOfDevice) return
-      this.#heardOfDevice = device.errorCount
+      this.#heardOfDevice = device.heardCount = device.errorCount
       throw systemError('EIO', 'syncfs', this.#path)
     })
   }
