@@ -35,6 +35,7 @@ export function runSchedule(schedule: Schedule, onStep: OnStep | null = null): O
     world.afterStep(call)
     onStep?.(call, error)
   }
+  world.scheduler.isSlow = slowAnswers(schedule)
   world.scheduler.fault = faultsOf(world, schedule.operations)
   const endings = new Map<string, string>()
   const queue = [...schedule.operations]
@@ -60,7 +61,20 @@ export function runSchedule(schedule: Schedule, onStep: OnStep | null = null): O
 }
 
 /** Calls that answer no question and change nothing do not fail. */
-const NEVER_FAIL = ['begin', 'turn', 'sleep', 'close', 'kernel', 'clock', 'disk']
+/** Those that answer what was known before. */
+const NEVER_SLOW = ['answer', 'begin', 'turn', 'sleep', 'kernel', 'clock', 'disk']
+
+function slowAnswers({ seed, world }: Schedule): ((call: Call) => boolean) | null {
+  const { slowAnswers: share } = world
+  if (share === 0) return null
+  return ({ actor, name }) => {
+    if (NEVER_SLOW.includes(name)) return false
+    // By the operation's own steps: what others do must not change it when a schedule is shrunk.
+    return new Random(seed + actor.id * 65_537 + actor.callCount).chance(share)
+  }
+}
+
+const NEVER_FAIL = ['answer', 'begin', 'turn', 'sleep', 'close', 'kernel', 'clock', 'disk']
 
 function faultsOf(world: World, operations: readonly Operation[]): ((call: Call) => void) | null {
   const faults = new Map(

@@ -40,10 +40,27 @@ export function makeSchedule(seed: number): Schedule {
   }
 }
 
+/** Kinds that meet in the races that need several at the right moment. */
+const THEMES: readonly (readonly Kind[])[] = [
+  ['backup', 'verify', 'rot'],
+  ['backup', 'collect', 'forget'],
+  ['backup', 'collect', 'move', 'moveSpace'],
+  ['backup', 'forget', 'removeGroup', 'prune', 'protect'],
+  ['verify', 'setNotes', 'forget', 'backup'],
+  ['backup', 'collect', 'reload', 'crash'],
+  ['backup', 'failWriteBack', 'cutPower', 'kernel'],
+  ['backup', 'removeSpace', 'forget'],
+]
+
 /** Each schedule leaves some kinds out: what is rare beside everything else is frequent in a few. */
 function weightsOf(random: Random): Record<Kind, number> {
   const weights = { ...KINDS }
+  const theme = random.chance(0.4) ? random.pick(THEMES) : null
   for (const kind of Object.keys(weights) as Kind[]) {
+    if (theme !== null) {
+      weights[kind] = theme.includes(kind) ? Math.max(weights[kind], 10) : 0
+      continue
+    }
     if (kind !== 'backup' && random.chance(kind === 'collect' ? 0.1 : 0.5)) weights[kind] = 0
   }
   return weights
@@ -61,14 +78,17 @@ const ROUGH = ['cutPower', 'failWriteBack', 'rot']
 
 function makeWorld(random: Random, operations: readonly Operation[]): WorldOptions {
   const ready: ReadySnapshot[] = []
+  const chunkCount = 2 + random.below(CHUNK_COUNT - 1)
   for (let count = random.below(4); count > 0; count -= 1) {
     ready.push({
       group: random.pick(['host/g1', 'host/g1', 'm:host/g1']),
-      archives: archives(random),
+      archives: archives(random, chunkCount),
     })
   }
   const syncLevel = random.pick(['filesystem', 'filesystem', 'filesystem', 'file', 'none'] as const)
   return {
+    slowAnswers: random.pick([0, 0, 0, 0.05, 0.3]),
+    chunkCount,
     tellsErrorsLate: tellsLate(random, operations, syncLevel),
     timeStepMs: random.pick([1, 4, 1000, 2000, 86_400_000]),
     stepMs: random.pick([0, 1, 10, 1000]),
@@ -91,11 +111,11 @@ function tellsLate(random: Random, operations: readonly Operation[], syncLevel: 
   return reloads || syncLevel === 'file' || random.chance(0.5)
 }
 
-function archives(random: Random): Record<string, number[]> {
+function archives(random: Random, chunkCount: number): Record<string, number[]> {
   const made: Record<string, number[]> = {}
   for (const name of ['a.didx', 'b.fidx']) {
     if (random.chance(0.7)) {
-      made[name] = Array.from({ length: 1 + random.below(2) }, () => random.below(CHUNK_COUNT))
+      made[name] = Array.from({ length: 1 + random.below(2) }, () => random.below(chunkCount))
     }
   }
   if (Object.keys(made).length === 0) made['a.didx'] = [0]

@@ -35,6 +35,8 @@ export class Scheduler {
   wallOffsetMs = Date.UTC(2026, 0, 1)
   stepCount = 0
   readonly actors: Actor[] = []
+  /** Whether the answer of a call that took effect comes as a step of its own. */
+  isSlow: ((call: Call) => boolean) | null = null
   /** Called after each step. */
   onStep: ((call: Call, error: unknown) => void) | null = null
   /** Asked before a call takes effect; throws what the call is to fail with. */
@@ -119,7 +121,9 @@ export class Scheduler {
     this.acting = actor
     try {
       this.fault?.(call)
-      call.resolve(call.run())
+      const result = call.run()
+      if (this.isSlow?.(call) === true) actor.waiting.push(answerTo(call, result))
+      else call.resolve(result)
     } catch (thrown) {
       error = thrown
       call.reject(thrown)
@@ -167,6 +171,11 @@ export class Scheduler {
     }
     return next
   }
+}
+
+/** Took effect, and is not known yet to who called. */
+function answerTo(call: Call, result: unknown): Call {
+  return { ...call, name: 'answer', detail: `${call.name} ${call.detail}`, run: () => result }
 }
 
 function isReady(actor: Actor, nowMs: number): boolean {

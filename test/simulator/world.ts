@@ -34,6 +34,10 @@ export interface WorldOptions {
   readonly isGentle: boolean
   /** Whether a descriptor hears of write-back errors from before it was opened, if nobody else did. */
   readonly tellsErrorsLate: boolean
+  /** Share of calls whose answer comes later than their effect. */
+  readonly slowAnswers: number
+  /** Chunks that clients have: the fewer, the more they meet. */
+  readonly chunkCount: number
   /** Chunks that nobody references. */
   readonly garbage: readonly number[]
 }
@@ -66,6 +70,8 @@ export class World implements Scene {
   /** Process that new operations run in. */
   current: SimProcess
   violation: Violation | null = null
+  /** Chunks that clients have. */
+  readonly chunkCount: number
   /** No call fails, and nothing but operations and ends of processes changes the disk. */
   readonly isGentle: boolean
   /** A namespace is moved in this schedule: that makes namespaces. */
@@ -79,6 +85,7 @@ export class World implements Scene {
 
   constructor(options: WorldOptions, policy: Policy) {
     this.settings = options.settings
+    this.chunkCount = options.chunkCount
     this.isGentle = options.isGentle
     this.scheduler = new Scheduler(policy, options.stepMs)
     useScheduler(this.scheduler)

@@ -174,18 +174,18 @@ function liveWriter(running: Running, writer: BackupWriter, place: string): Live
   }
 }
 
-function planArchives({ random }: Running): ArchivePlan[] {
+function planArchives({ random, world }: Running): ArchivePlan[] {
   const count = random.chance(0.4) ? 1 : 2
   const first = random.below(ARCHIVES.length)
   return Array.from({ length: count }, (_, index) => ({
     name: ARCHIVES[(first + index) % ARCHIVES.length] as string,
-    chunks: pickChunks(random.below(1 << 20)),
+    chunks: pickChunks(random.below(1 << 20), world.chunkCount),
   }))
 }
 
-function pickChunks(number: number): number[] {
+function pickChunks(number: number, chunkCount: number): number[] {
   const count = 1 + (number % CHUNK_COUNT_MAX)
-  return Array.from({ length: count }, (_, index) => (number >>> (4 + 4 * index)) % CHUNKS.length)
+  return Array.from({ length: count }, (_, index) => (number >>> (4 + 4 * index)) % chunkCount)
 }
 
 function digestsOf(chunks: readonly number[]): Digest[] {
