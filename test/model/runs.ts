@@ -167,13 +167,14 @@ export interface ModelRun {
   readonly model: Variant['model']
   readonly defines: readonly string[]
   readonly expectsFailure: boolean
+  readonly isLong: boolean
 }
 
 /** Variants first, the long ones ahead. */
 export function planModelRuns(options: { readonly short: boolean }): ModelRun[] {
   const chosen = VARIANTS.filter(({ isLong = false }) => !options.short || !isLong)
-  const right = chosen.map(({ name, model, defines }) => {
-    return { name, model, defines, expectsFailure: false }
+  const right = chosen.map(({ name, model, defines, isLong = false }) => {
+    return { name, model, defines, expectsFailure: false, isLong }
   })
   const mutated = chosen.flatMap((variant) =>
     variant.mutations.map((mutation) => ({
@@ -181,15 +182,16 @@ export function planModelRuns(options: { readonly short: boolean }): ModelRun[] 
       model: variant.model,
       defines: [...variant.defines, `M_${mutation}`],
       expectsFailure: true,
+      isLong: false,
     })),
   )
   return [...right, ...mutated]
 }
 
 export async function runModel(
-  { model, defines, expectsFailure }: ModelRun,
+  modelRun: ModelRun,
   timeoutMs: number,
 ): Promise<SpinResult & { readonly isRight: boolean }> {
-  const result = await runSpin({ model, defines, expectsFailure, timeoutMs })
-  return { ...result, isRight: result.outcome === (expectsFailure ? 'violated' : 'holds') }
+  const result = await runSpin({ ...modelRun, timeoutMs })
+  return { ...result, isRight: result.outcome === (modelRun.expectsFailure ? 'violated' : 'holds') }
 }
