@@ -66,7 +66,7 @@ bit failed[3];
 byte ended;
 byte recorded;            /* snapshots whose removal is recorded */
 
-#define PROCESS(w) ((w) == 1 -> PROCESS_2 : 0)
+#define PROCESS(w) ((w) == 0 -> 0 : PROCESS_2)
 #define GATE(p, d) gate[2 * (p) + (d)]
 #define OTHER(p) (1 - (p))
 #define MAY_SHARE(p) (excluding[OTHER(p)] == 0)
