@@ -54,7 +54,7 @@ suite('listDatastores()', () => {
       [
         'datastore: a',
         '\tpath /a',
-        '\ttuning sync-level=none,known-chunk-check=register,known-chunk-wait=0,future=1',
+        '\ttuning sync-level=none,known-chunk-check=register,known-chunk-wait=0,gc-grace=0,gc-memory=many,future=1',
         '',
         'datastore: b',
         '\tmaintenance-mode sideways',
@@ -69,6 +69,11 @@ suite('listDatastores()', () => {
       chunkOrder: 'inode',
       knownChunkCheck: 'register',
       knownChunkWaitMs: 0,
+      gcGraceMs: 0,
+      gcMemoryMax: 1 << 30,
+      verifyReadThreads: 1,
+      verifyThreads: 4,
+      verifyRateLimit: null,
     })
     const b = await findDatastore(files, 'b')
     assert.equal(b?.maintenance?.type, 'offline')
