@@ -331,5 +331,7 @@ function isWrongEnd(error: unknown): boolean {
 /** Refusals, errors of the machine, aborts: everything that an operation may end with. */
 function isExpected(error: unknown): boolean {
   if (!(error instanceof Error)) return false
+  if (error instanceof SuppressedError)
+    return isExpected(error.error) && isExpected(error.suppressed)
   return 'code' in error || error.message.includes('aborting task')
 }
