@@ -196,7 +196,10 @@ export const MUTATIONS: readonly Mutation[] = [
         file: 'src/datastore/chunk-store.ts',
         find: '    using _gate = await this.#gate.acquire(digest)\n    const result = await this.#backend.put(digest, chunk.blob)\n',
         replace:
-          '    const gate = await this.#gate.acquire(digest)\n    const put = this.#backend.put(digest, chunk.blob)\n    const result = await put.finally(() => gate[Symbol.dispose]())\n    await this.#backend.stat(digest)\n',
+          '    const gate = await this.#gate.acquire(digest)\n' +
+          '    const put = this.#backend.put(digest, chunk.blob)\n' +
+          '    const result = await put.finally(() => gate[Symbol.dispose]())\n' +
+          '    await this.#backend.stat(digest)\n',
       },
     ],
   },
@@ -275,7 +278,9 @@ export const MUTATIONS: readonly Mutation[] = [
         file: 'src/datastore/locks.ts',
         find: '  async lockSnapshot(ns: NamespacePath, ref: SnapshotRef, kind: LockKind): Promise<FileLock> {\n',
         replace:
-          "  async lockSnapshot(ns: NamespacePath, ref: SnapshotRef, kind: LockKind): Promise<FileLock> {\n    if (kind === 'shared') return { path: '', async release() {}, async unlinkAndRelease() {}, async [Symbol.asyncDispose]() {}, [Symbol.dispose]() {} }\n",
+          '  async lockSnapshot(ns: NamespacePath, ref: SnapshotRef, kind: LockKind): Promise<FileLock> {\n' +
+          "    if (kind === 'shared') return { path: '', async release() {}, async unlinkAndRelease() {}," +
+          ' async [Symbol.asyncDispose]() {}, [Symbol.dispose]() {} }\n',
       },
     ],
   },
@@ -441,7 +446,8 @@ export const MUTATIONS: readonly Mutation[] = [
         file: `${COLLECTION}/sweep.ts`,
         find: '      if (isExempt || entry.timeMs >= this.#cutoffOf(entry)) this.#keep(entry)\n',
         replace:
-          '      readDigest(entry.name, this.#digest)\n      const isUsed = this.#isNeeded(entry)\n      if (isUsed || isExempt || entry.timeMs >= this.#cutoffOf(entry)) this.#keep(entry)\n',
+          '      readDigest(entry.name, this.#digest)\n      const isUsed = this.#isNeeded(entry)\n' +
+          '      if (isUsed || isExempt || entry.timeMs >= this.#cutoffOf(entry)) this.#keep(entry)\n',
       },
       {
         file: `${COLLECTION}/sweep.ts`,
