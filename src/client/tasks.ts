@@ -44,9 +44,21 @@ export async function stopTask(connection: Connection, upid: string): Promise<vo
 export async function followTask(
   connection: Connection,
   upid: string,
-  { clock, onLine }: { readonly clock: Clock; readonly onLine: (line: string) => void },
+  {
+    clock,
+    onLine,
+    pollMs = POLL_MS,
+    start: first = 1,
+  }: {
+    readonly clock: Clock
+    readonly onLine: (line: string) => void
+    /** Wait between two looks at the end of the log. */
+    readonly pollMs?: number
+    /** The first line that is handed over, from 1. */
+    readonly start?: number
+  },
 ): Promise<void> {
-  let start = 1
+  let start = first
   for (;;) {
     const page = readPage(await readLog(connection, upid, start), start)
     for (const line of page.lines) onLine(withoutStamp(line))
@@ -57,7 +69,7 @@ export async function followTask(
       throw errors.TASK_LOG_INVALID({ reason })
     }
     if (isAtEnd && !page.isActive) break
-    if (isAtEnd) await clock.sleep(POLL_MS, connection.signal)
+    if (isAtEnd) await clock.sleep(pollMs, connection.signal)
   }
   await checkOutcome(connection, upid)
 }

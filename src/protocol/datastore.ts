@@ -164,6 +164,8 @@ export const VerifyParameters = closed({
   'max-depth': Type.Optional(MaxDepth),
   'read-threads': Type.Optional(Type.Integer({ minimum: 1, maximum: 32 })),
   'verify-threads': Type.Optional(Type.Integer({ minimum: 1, maximum: 32 })),
+  /** Ours: bytes read per second at most. */
+  'rate-limit': Type.Optional(Type.Integer({ minimum: 1 })),
 })
 export const TaskStartedShape = Type.String({ description: 'UPID of the task that was started' })
 

@@ -31,8 +31,11 @@ export interface ListenerOptions {
 }
 
 export interface Listener {
-  /** Port 0 takes a free one; a socket that listens already is taken over. Rejects with the system's error. */
-  listen(address: ListenAddress): Promise<{ port: number }>
+  /**
+   * Port 0 takes a free one; a socket that listens already is taken over. Resolves with the address that is listened
+   * on; rejects with the system's error.
+   */
+  listen(address: ListenAddress): Promise<{ host: string; port: number }>
   /** Of the listening socket; null when it is closed, or elsewhere than on a POSIX system. */
   readonly descriptor: number | null
   /** No new connections; those that are open go on. */
@@ -189,13 +192,14 @@ function createRedirectServer(): http.Server {
 function listen(
   server: net.Server,
   { host, port, descriptor }: ListenAddress,
-): Promise<{ port: number }> {
-  const { promise, resolve, reject } = Promise.withResolvers<{ port: number }>()
+): Promise<{ host: string; port: number }> {
+  const { promise, resolve, reject } = Promise.withResolvers<{ host: string; port: number }>()
   server.once('error', reject)
   server.listen(descriptor === undefined ? { host, port } : { fd: descriptor }, () => {
     server.off('error', reject)
     const address = server.address()
-    resolve({ port: typeof address === 'object' && address ? address.port : port })
+    const isKnown = typeof address === 'object' && address !== null
+    resolve(isKnown ? { host: address.address, port: address.port } : { host, port })
   })
   return promise
 }

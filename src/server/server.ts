@@ -48,6 +48,8 @@ export interface ServerOptions extends Omit<ComposeOptions, 'fingerprint'> {
 }
 
 export interface RunningServer {
+  /** The address it listens on; `::` or `0.0.0.0` is everywhere. */
+  readonly host: string
   readonly port: number
   /** Of the listening socket, for a successor; null when it is closed. */
   readonly descriptor: number | null
@@ -93,7 +95,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const app = await createApp(context, { routes: ROUTES, handleFirst, accessLog })
   const { isUpgrade, handleUpgrade: onUpgrade } = sessions
   const listener = createListener({ tls, httpServer: app.httpServer, isUpgrade, onUpgrade, log })
-  const { port } = await listener.listen(options)
+  const { host, port } = await listener.listen(options)
   await writeProcessId(fs, { run: paths.run, pid: process.pid })
   const parts = { composition, sessions, app, listener, accessLog }
   let closing: Promise<void> | null = null
@@ -102,6 +104,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await closing
   }
   return {
+    host,
     port,
     get descriptor() {
       return listener.descriptor

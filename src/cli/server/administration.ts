@@ -1,6 +1,6 @@
 /**
  * What the administration commands share: where the configuration lies, as whom they act, how a task runs inside them.
- * They work on the files of a running server directly, under the same locks. Source: spec cli 9.
+ * Most work on the files of a running server directly, under the same locks; store-task.ts asks the server. Source: spec cli 9.
  */
 import { hostname } from 'node:os'
 import { isSystemError } from '../../base/errors.ts'

@@ -10,9 +10,9 @@ import {
   openAdministration,
   outputFormat,
   placeParameters,
-  runTask,
   SAFE_ID_RULES,
 } from './administration.ts'
+import { runStoreTask } from './store-task.ts'
 import { withDatastore } from './with-datastore.ts'
 
 const name = text('Name of the datastore.', { ...SAFE_ID_RULES, lengthMin: 3, lengthMax: 32 })
@@ -54,14 +54,14 @@ function startCommandAt(path: string): Command<CommandContext> {
       ...placeParameters,
     },
     async run(values, context: CommandContext) {
-      const administration = await openAdministration(values, context)
-      const id = await existing(administration, values.name)
       const isConfirmed = values['confirm-vanished']
-      const task = { type: 'garbage_collection', id }
-      await runTask(administration, context, task, async (progress, upid) => {
-        await withDatastore(administration, { name: id, operation: 'write' }, async (store) => {
+      await runStoreTask(values, context, {
+        operation: 'write',
+        task: { type: 'garbage_collection', id: values.name },
+        call: { path: 'gc', parameters: isConfirmed ? { 'confirm-vanished': true } : {} },
+        run: async (store, progress, upid) => {
           await collect(store, { progress, upid, isConfirmed })
-        })
+        },
       })
     },
   })

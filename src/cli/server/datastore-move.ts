@@ -1,22 +1,12 @@
 /** `cairn datastore move-group|move-namespace`: the calls of rest-api §4.3 as commands. */
-import { findDatastore } from '../../config/datastores.ts'
-import { errors as configErrors } from '../../config/errors.ts'
-import type { Datastore } from '../../datastore/datastore.ts'
 import { checkMoveGroup, moveGroup } from '../../datastore/move/move-group.ts'
 import { checkMoveNamespace, moveNamespace } from '../../datastore/move/move-namespace.ts'
-import type { Progress } from '../../base/progress.ts'
 import { formatGroup, parseGroup } from '../../formats/names.ts'
 import { parseNamespace } from '../../formats/namespace.ts'
 import { command, flag, integer, optional, text } from '../command.ts'
 import type { CommandContext } from '../context.ts'
-import {
-  openAdministration,
-  placeParameters,
-  type PlaceValues,
-  runTask,
-  SAFE_ID_RULES,
-} from './administration.ts'
-import { withDatastore } from './with-datastore.ts'
+import { placeParameters, SAFE_ID_RULES } from './administration.ts'
+import { runStoreTask } from './store-task.ts'
 
 const name = text('Name of the datastore.', { ...SAFE_ID_RULES, lengthMin: 3, lengthMax: 32 })
 
@@ -38,8 +28,17 @@ export const moveGroupCommand = command({
     const target = parseNamespace(values['target-ns'] ?? '')
     const move = { source, target, group, mergeGroup: values['merge-group'] }
     const id = `${values.name}:${source}/${formatGroup(group)}:${target}`
-    await runMove(values, context, {
+    const parameters = {
+      'backup-type': group.type,
+      'backup-id': group.id,
+      ns: values.ns,
+      'target-ns': values['target-ns'],
+      'merge-group': values['merge-group'],
+    }
+    await runStoreTask(values, context, {
+      operation: 'write',
       task: { type: 'move-group', id },
+      call: { path: 'move-group', parameters },
       check: (store) => checkMoveGroup(store, move),
       run: (store, progress) => moveGroup(store, { ...move, progress }),
     })
@@ -69,33 +68,19 @@ export const moveNamespaceCommand = command({
       deleteSource: values['delete-source'],
       mergeGroups: values['merge-groups'],
     }
-    await runMove(values, context, {
+    const parameters = {
+      ns: values.ns,
+      'target-ns': values['target-ns'],
+      'max-depth': values['max-depth'],
+      'delete-source': values['delete-source'],
+      'merge-groups': values['merge-groups'],
+    }
+    await runStoreTask(values, context, {
+      operation: 'write',
       task: { type: 'move-namespace', id: `${values.name}:${source}:${target}` },
+      call: { path: 'move-namespace', parameters },
       check: (store) => checkMoveNamespace(store, move),
       run: (store, progress) => moveNamespace(store, { ...move, progress }),
     })
   },
 })
-
-interface Move {
-  readonly task: { readonly type: string; readonly id: string }
-  readonly check: (store: Datastore) => Promise<void>
-  readonly run: (store: Datastore, progress: Progress) => Promise<void>
-}
-
-/** What cannot begin is refused before there is a task. */
-async function runMove(
-  values: PlaceValues & { readonly name: string },
-  context: CommandContext,
-  { task, check, run }: Move,
-): Promise<void> {
-  const administration = await openAdministration(values, context)
-  if ((await findDatastore(administration.files, values.name)) === null) {
-    throw configErrors.DATASTORE_UNKNOWN({ name: values.name })
-  }
-  const target = { name: values.name, operation: 'write' } as const
-  await withDatastore(administration, target, async (store) => {
-    await check(store)
-    await runTask(administration, context, task, (progress) => run(store, progress))
-  })
-}

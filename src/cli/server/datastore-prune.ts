@@ -1,12 +1,10 @@
 /** `cairn datastore prune`: what `prune-datastore` does over REST (rest-api §4.3), as a command. */
-import { findDatastore } from '../../config/datastores.ts'
-import { errors as configErrors } from '../../config/errors.ts'
 import { pruneDatastore } from '../../datastore/prune/prune-store.ts'
 import { parseNamespace } from '../../formats/namespace.ts'
 import { command, flag, integer, optional, text } from '../command.ts'
 import type { CommandContext } from '../context.ts'
-import { openAdministration, placeParameters, runTask, SAFE_ID_RULES } from './administration.ts'
-import { withDatastore } from './with-datastore.ts'
+import { placeParameters, SAFE_ID_RULES } from './administration.ts'
+import { runStoreTask } from './store-task.ts'
 
 export const pruneDatastoreCommand = command({
   path: 'datastore prune',
@@ -26,11 +24,7 @@ export const pruneDatastoreCommand = command({
     ...placeParameters,
   },
   async run(values, context: CommandContext) {
-    const administration = await openAdministration(values, context)
     const { name, 'dry-run': dryRun, 'max-depth': maxDepth } = values
-    if ((await findDatastore(administration.files, name)) === null) {
-      throw configErrors.DATASTORE_UNKNOWN({ name })
-    }
     const ns = parseNamespace(values.ns ?? '')
     const keepOptions = {
       last: values['keep-last'],
@@ -40,12 +34,20 @@ export const pruneDatastoreCommand = command({
       monthly: values['keep-monthly'],
       yearly: values['keep-yearly'],
     }
-    const task = { type: 'prune', id: `${name}:${ns}` }
-    const operation = dryRun ? 'read' : 'write'
-    await runTask(administration, context, task, async (progress) => {
-      await withDatastore(administration, { name, operation }, async (store) => {
+    const named = Object.entries(keepOptions).map(([rule, count]) => [`keep-${rule}`, count])
+    const parameters = {
+      ...Object.fromEntries(named),
+      ns: values.ns,
+      'max-depth': maxDepth,
+      'dry-run': dryRun,
+    }
+    await runStoreTask(values, context, {
+      operation: dryRun ? 'read' : 'write',
+      task: { type: 'prune', id: `${name}:${ns}` },
+      call: { path: 'prune-datastore', parameters },
+      run: async (store, progress) => {
         await pruneDatastore(store, { ns, maxDepth, keep: keepOptions, dryRun, progress })
-      })
+      },
     })
   },
 })

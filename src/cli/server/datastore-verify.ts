@@ -1,13 +1,11 @@
 /** `cairn datastore verify`, and stock's `verify`. Source: spec cli 9.2, 9.3. */
 import { parseBytes } from '../../base/human-units.ts'
-import { findDatastore } from '../../config/datastores.ts'
-import { errors as configErrors } from '../../config/errors.ts'
 import { verifyScope, verifyTaskName } from '../../datastore/verify/verify-scope.ts'
 import { parseNamespace } from '../../formats/namespace.ts'
 import { type Command, command, flag, integer, optional, type Parameter, text } from '../command.ts'
 import type { CommandContext } from '../context.ts'
-import { openAdministration, placeParameters, runTask, SAFE_ID_RULES } from './administration.ts'
-import { withDatastore } from './with-datastore.ts'
+import { placeParameters, SAFE_ID_RULES } from './administration.ts'
+import { runStoreTask } from './store-task.ts'
 
 const threads = { min: 1, max: 32 }
 const rate: Parameter<number> = {
@@ -39,16 +37,22 @@ function verifyCommandAt(path: string): Command<CommandContext> {
       ...placeParameters,
     },
     async run(values, context: CommandContext) {
-      const administration = await openAdministration(values, context)
-      const { name } = values
-      if ((await findDatastore(administration.files, name)) === null) {
-        throw configErrors.DATASTORE_UNKNOWN({ name })
-      }
       const maxDepth = values['max-depth']
       const scope = { kind: 'all', ns: parseNamespace(values.ns ?? ''), maxDepth } as const
-      const task = verifyTaskName(name, scope)
-      await runTask(administration, context, task, async (progress, upid) => {
-        await withDatastore(administration, { name, operation: 'read' }, async (store) => {
+      const parameters = {
+        ns: values.ns,
+        'max-depth': maxDepth,
+        'ignore-verified': values['ignore-verified'],
+        'outdated-after': values['outdated-after'],
+        'read-threads': values['read-threads'],
+        'verify-threads': values['verify-threads'],
+        'rate-limit': values['rate-limit'],
+      }
+      await runStoreTask(values, context, {
+        operation: 'read',
+        task: verifyTaskName(values.name, scope),
+        call: { path: 'verify', parameters },
+        run: async (store, progress, upid) => {
           await verifyScope(store, scope, {
             progress,
             upid,
@@ -58,7 +62,7 @@ function verifyCommandAt(path: string): Command<CommandContext> {
             verifyThreads: values['verify-threads'],
             rateLimit: values['rate-limit'],
           })
-        })
+        },
       })
     },
   })

@@ -33,6 +33,11 @@ export const errors = defineErrors({
     kind: 'NotFound',
     message: ({ run }: { readonly run: string }) => `no server runs with the run folder '${run}'`,
   },
+  SERVER_UNREACHABLE: {
+    kind: 'Io',
+    message: ({ run, reason }: { readonly run: string; readonly reason: string }) =>
+      `Cannot reach the server that runs with the run folder '${run}': ${reason}`,
+  },
   SERVER_ENDED: {
     kind: 'Io',
     message: ({ status }: { readonly status: number }) => `the server ended with status ${status}`,

@@ -34,9 +34,15 @@ const verifyAsync = promisify(
   ) => verify(options.algorithm, options.data, key, signature, done),
 )
 
-/** A new ticket for `userid`, valid for two hours. */
-export async function issueTicket(auth: AuthContext, userid: string): Promise<string> {
-  const signed = `${PREFIX}:${encodeData(userid)}:${ticketTime(unixSeconds(auth.clock))}`
+/** A new ticket for `userid`, valid for two hours, or less if `lifetimeS` (seconds) says so. */
+export async function issueTicket(
+  auth: AuthContext,
+  userid: string,
+  { lifetimeS = AGE_MAX_S }: { readonly lifetimeS?: number } = {},
+): Promise<string> {
+  // Who verifies knows one age only: a ticket that is to live shorter is born older.
+  const time = ticketTime(unixSeconds(auth.clock) - (AGE_MAX_S - Math.min(lifetimeS, AGE_MAX_S)))
+  const signed = `${PREFIX}:${encodeData(userid)}:${time}`
   const key = await ticketSigningKey(auth)
   const signature = await signAsync(algorithmOf(key), Buffer.from(signed), key)
   return `${signed}::${withoutPadding(signature)}`

@@ -2,13 +2,14 @@
  * One server per run folder: a second one would take the first one's pid file and answer for its tasks. The lock is
  * held shared, so that a successor serves beside its predecessor; who starts anew must be alone.
  */
+import { setTimeout } from 'node:timers/promises'
 import type { FileHandle, FileSystem } from '../../../base/fs/file-system.ts'
 import { isSystemError } from '../../../base/errors.ts'
 import { atomicWrite } from '../../../base/fs/atomic-write.ts'
 import { readProcessId } from '../../../server/process-id-file.ts'
 import { errors } from '../errors.ts'
 
-/** How the last reload went, for `cairn reload`. */
+/** Who serves where, and how the last reload went: for the commands that ask a running server. */
 export interface ServingState {
   /** Who serves. */
   readonly pid: number
@@ -16,9 +17,15 @@ export interface ServingState {
   readonly error: string | null
   /** Differs between two reports. */
   readonly report: string
+  /** Address it listens on; `::` or `0.0.0.0` is everywhere. */
+  readonly host: string
+  readonly port: number
 }
 
 const STATE_SIZE_MAX = 65_536
+/** A command that asks whether a server runs holds the lock for a moment. */
+const CLAIM_ATTEMPTS_MAX = 10
+const CLAIM_RETRY_MS = 20
 
 /** Locks the run folder for this process's life. Errors: SERVER_RUNNING. */
 export async function claimPlace(
@@ -27,8 +34,15 @@ export async function claimPlace(
   { isSuccessor }: { readonly isSuccessor: boolean },
 ): Promise<FileHandle> {
   const handle = await fs.open(`${run}/serve.lock`, 'read-write-create', 0o600)
-  const isAlone = isSuccessor || handle.tryLock('flock', 'exclusive')
-  if (isAlone && handle.tryLock('flock', 'shared')) return handle
+  for (let attempt = 1; attempt <= CLAIM_ATTEMPTS_MAX; attempt += 1) {
+    const isAlone = isSuccessor || handle.tryLock('flock', 'exclusive')
+    if (isAlone && handle.tryLock('flock', 'shared')) {
+      // Who looks meanwhile must not take the last server's address for ours.
+      if (!isSuccessor) await forgetServingState(fs, run)
+      return handle
+    }
+    await setTimeout(CLAIM_RETRY_MS)
+  }
   await handle.close()
   throw errors.SERVER_RUNNING({ run, pid: await readProcessId(fs, run) })
 }
@@ -57,11 +71,18 @@ export async function writeServingState(
 export async function readServingState(fs: FileSystem, run: string): Promise<ServingState | null> {
   try {
     const bytes = await fs.readFile(statePath(run), STATE_SIZE_MAX)
-    const { pid, error, report } = JSON.parse(Buffer.from(bytes).toString()) as ServingState
-    return { pid, error, report }
+    return JSON.parse(Buffer.from(bytes).toString()) as ServingState
   } catch (error) {
     if (isSystemError(error, 'ENOENT') || error instanceof SyntaxError) return null
     throw error
+  }
+}
+
+async function forgetServingState(fs: FileSystem, run: string): Promise<void> {
+  try {
+    await fs.unlink(statePath(run))
+  } catch (error) {
+    if (!isSystemError(error, 'ENOENT')) throw error
   }
 }
 

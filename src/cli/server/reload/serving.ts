@@ -174,9 +174,10 @@ export class Serving {
   }
 
   async #report(error: string | null, pid: number): Promise<void> {
-    const { fs, run } = this.#options
+    const { fs, run, server } = this.#options
+    const { host, port } = server
     const report = randomBytes(8).toString('hex')
-    await writeServingState(fs, run, { pid, error, report })
+    await writeServingState(fs, run, { pid, error, report, host, port })
   }
 }
 

@@ -52,6 +52,7 @@ async function verify(parameters: Parameters, call: Call): Promise<string> {
       outdatedAfterDays: parameters['outdated-after'],
       readThreads: parameters['read-threads'],
       verifyThreads: parameters['verify-threads'],
+      rateLimit: parameters['rate-limit'],
       isAllowed: mayVerify(call, place, use.store),
     })
   })
