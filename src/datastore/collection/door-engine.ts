@@ -126,19 +126,22 @@ async function list(
   signal: AbortSignal | undefined,
 ): Promise<ListAnswer> {
   const folders = new FolderList(request)
-  const existing = await prefixesOf(fs, request.folder)
-  for (let prefix = request.from; prefix < request.to; prefix += 1) {
-    const name = prefixName(prefix)
-    if (!existing.has(name)) continue
+  for (const prefix of await prefixesOf(fs, request.folder)) {
+    if (prefix < request.from || prefix >= request.to) continue
     signal?.throwIfAborted()
-    await listFolder(fs, `${request.folder}/${name}`, { prefix, folders })
+    await listFolder(fs, `${request.folder}/${prefixName(prefix)}`, { prefix, folders })
   }
   return folders.answer()
 }
 
 /** One call instead of tens of thousands where a test's store has few folders. */
-async function prefixesOf(fs: FileSystem, folder: string): Promise<ReadonlySet<string>> {
-  return new Set((await fs.readDir(folder)).map(({ name }) => name))
+async function prefixesOf(fs: FileSystem, folder: string): Promise<Uint16Array> {
+  const names = (await fs.readDir(folder)).map(({ name }) => name)
+  return Uint16Array.from(names.filter(isPrefix), (name) => Number.parseInt(name, 16)).sort()
+}
+
+function isPrefix(name: string): boolean {
+  return /^[0-9a-f]{4}$/.test(name)
 }
 
 async function listFolder(
