@@ -58,10 +58,11 @@ export interface Expected {
 /** A data folder with backup 1 finished and its server ended in order. */
 export async function makeCrashData(
   folder: string,
-  { syncLevel = 'filesystem' }: { readonly syncLevel?: SyncLevel } = {},
+  options: { readonly syncLevel?: SyncLevel; readonly tuning?: string } = {},
 ): Promise<CairnData> {
+  const { tuning = `sync-level=${options.syncLevel ?? 'filesystem'}` } = options
   const prepared = await prepareCairnData(folder)
-  appendFileSync(join(prepared.paths.config, 'datastore.cfg'), `\ttuning sync-level=${syncLevel}\n`)
+  appendFileSync(join(prepared.paths.config, 'datastore.cfg'), `\ttuning ${tuning}\n`)
   await withServer(prepared, async (connection) => await backUpSmall(connection, { number: 1 }))
   return prepared
 }

@@ -24,7 +24,7 @@ import {
   type ManifestFile,
 } from '../../src/formats/manifest.ts'
 import { parseSnapshot, type SnapshotRef } from '../../src/formats/names.ts'
-import { ROOT_NAMESPACE } from '../../src/formats/namespace.ts'
+import { type NamespacePath, ROOT_NAMESPACE } from '../../src/formats/namespace.ts'
 import { testHost } from './client-host.ts'
 
 const TREE = 'root.pxar.didx'
@@ -40,14 +40,19 @@ export interface SmallBackup {
   readonly content?: number
   /** Chunks of 200 kB that nothing compresses, besides the small ones. */
   readonly bulkCount?: number
+  /** Without the 4 MiB that all images have in common. */
+  readonly isShort?: boolean
   readonly group?: string
+  /** The root by default. */
+  readonly namespace?: NamespacePath
 }
 
 const BULK_SIZE = 200_000
+const COMMON = Buffer.alloc(FIXED_CHUNK_SIZE, 'common ')
 
 /** Parts are common to all contents, parts their own. */
 function contentOf(backup: SmallBackup): { tree: Buffer[]; image: Buffer[]; config: Buffer } {
-  const { content: number = backup.number, bulkCount = 0 } = backup
+  const { content: number = backup.number, bulkCount = 0, isShort = false } = backup
   const bulk = Array.from({ length: bulkCount }, (_, index) =>
     createHash('shake256', { outputLength: BULK_SIZE }).update(`${number} ${index}`).digest(),
   )
@@ -56,7 +61,7 @@ function contentOf(backup: SmallBackup): { tree: Buffer[]; image: Buffer[]; conf
   )
   return {
     tree: [...tree, ...bulk],
-    image: [Buffer.alloc(FIXED_CHUNK_SIZE, 'common '), Buffer.alloc(5000, `image ${number}`)],
+    image: [...(isShort ? [] : [COMMON]), Buffer.alloc(5000, `image ${number}`)],
     config: Buffer.from(`number = ${number}\n`),
   }
 }
@@ -80,7 +85,8 @@ export async function connectTo(
 /** Backs up; resolves when `finish` was answered. */
 export async function backUpSmall(connection: Connection, backup: SmallBackup): Promise<void> {
   const snapshot = snapshotOf(backup.number, backup.group)
-  const options = { namespace: ROOT_NAMESPACE, snapshot, noCache: false }
+  const { namespace = ROOT_NAMESPACE } = backup
+  const options = { namespace, snapshot, noCache: false }
   await using session = await openBackupSession(connection, options)
   const manifest = await uploadSmall(session, backup)
   await uploadBlob(session, MANIFEST_NAME, manifest, { crypt: null, compress: true })
@@ -170,13 +176,13 @@ async function beginIndex(
 /** Restores a backup whole and compares every byte; the client checks every digest on the way. */
 export async function checkRestores(connection: Connection, backup: SmallBackup): Promise<void> {
   const { tree, image, config } = contentOf(backup)
-  const { number, group } = backup
+  const { number, group, namespace = ROOT_NAMESPACE } = backup
   const files = { 'root.pxar': tree, 'disk.img': image, 'host.conf': [config] }
   for (const [archive, parts] of Object.entries(files)) {
     const received: Uint8Array[] = []
     const write = async (bytes: Uint8Array): Promise<void> => void received.push(Buffer.from(bytes))
     await restore(testHost({}), connection, {
-      namespace: ROOT_NAMESPACE,
+      namespace,
       snapshot: snapshotOf(number, group),
       archive,
       target: '-',

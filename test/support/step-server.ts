@@ -6,12 +6,12 @@
  */
 import { writeSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import type { FileSystem } from '../../src/base/fs/file-system.ts'
 import { nodeFileSystem } from '../../src/base/fs/node-file-system.ts'
 import { welcomeLines } from '../../src/cli/server/welcome.ts'
 import { resolvePaths } from '../../src/config/paths.ts'
 import { startServer } from '../../src/server/server.ts'
 import { FaultFileSystem, isMutating } from './fault-file-system.ts'
+import { withTreeSteps } from './tree-steps.ts'
 
 const { values } = parseArgs({
   allowPositionals: true,
@@ -24,8 +24,8 @@ let isCounting = process.env['CAIRN_STEP_FROM'] === 'start'
 let count = 0
 
 // A tree goes entry by entry here, so that each of its steps can be the last one.
-const inner: FileSystem = { ...nodeFileSystem, removeTree }
-const faults = new FaultFileSystem(inner)
+const inner = withTreeSteps(nodeFileSystem, () => faults.fs)
+const faults: FaultFileSystem = new FaultFileSystem(inner)
 faults.onStep((step) => {
   if (!isCounting || !isMutating(step) || step.name === 'removeTree') return
   if (step.path.startsWith(paths.log)) return
@@ -47,12 +47,3 @@ const { fingerprint } = server
 const names = { userid: 'admin@pbs', datastore: 'main', password: null }
 for (const line of welcomeLines({ ...place, ...names, fingerprint })) writeSync(1, `${line}\n`)
 isCounting = true
-
-async function removeTree(path: string): Promise<void> {
-  const { fs } = faults
-  const stat = await fs.lstat(path).catch(() => null)
-  if (stat === null) return
-  if (stat.kind !== 'folder') return await fs.unlink(path)
-  for (const { name } of await fs.readDir(path)) await fs.removeTree(`${path}/${name}`)
-  await fs.rmdir(path)
-}

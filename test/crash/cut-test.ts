@@ -1,0 +1,31 @@
+/** The test of many power cuts, of one kind of file system: a file for each, so that both cores work. */
+import assert from 'node:assert/strict'
+import { randomInt } from 'node:crypto'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { type CutFileSystem, powerCutLacks } from '../support/power-cut.ts'
+import { makeTemporaryFolder } from '../support/temporary-folder.ts'
+import { cutOften } from './cut-rounds.ts'
+
+/** 300 with both kinds. */
+const CUTS = Number(process.env['CAIRN_CRASH_CUTS'] ?? 150)
+const SEED_MAX = 2 ** 32
+
+/** `CAIRN_CRASH_CUTS` cuts with a new seed, or with `CAIRN_CRASH_SEED`. */
+export function testCuts(kind: CutFileSystem): void {
+  test(`${CUTS} power cuts on ${kind}, at every named step and at random`, {
+    skip: powerCutLacks(kind) ?? false,
+  }, async (context) => {
+    const folder = await makeTemporaryFolder(context)
+    const seed = Number(process.env['CAIRN_CRASH_SEED'] ?? randomInt(SEED_MAX))
+    context.diagnostic(`seed ${seed}`)
+    const summary = await cutOften(join(folder, 'disk'), { kind, seed, count: CUTS })
+    const { cutCount, afterAnswerCount, damagedCount, stepNames } = summary
+    context.diagnostic(
+      `${cutCount} cuts, ${afterAnswerCount} after an answer, ${stepNames.size} kinds of steps, ${damagedCount} chunk files damaged`,
+    )
+    // A disk that loses nothing, or a hook that stops nothing, would show nothing.
+    assert.ok(damagedCount > 0)
+    assert.ok(stepNames.size > cutCount / 3)
+  })
+}
