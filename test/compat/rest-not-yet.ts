@@ -33,7 +33,7 @@ export const NOT_YET: readonly NotYet[] = [
     matches: (record) => /\/(?:rrd|datastore-usage)$/.test(record.request.path),
   },
   {
-    reason: 'schedules and job states of garbage collection come with a later issue',
+    reason: 'the next run of a schedule comes with a later issue',
     matches: (record) =>
       record.request.path === `${DATASTORE}/gc` && record.request.method === 'GET',
   },

@@ -32,6 +32,11 @@ async function tasksOf(rig: FailureRig): Promise<{ upid: string; status: string 
   return data as { upid: string; status: string }[]
 }
 
+async function lastRun(rig: FailureRig): Promise<Record<string, unknown>> {
+  await using connection = await rig.connect()
+  return (await connection.get('admin/datastore/main/gc')).data as Record<string, unknown>
+}
+
 async function collections(rig: FailureRig) {
   return (await tasksOf(rig)).filter(({ upid }) => upid.includes(':garbage_collection:'))
 }
@@ -41,10 +46,15 @@ suite('commands on a datastore beside a running server', () => {
     await using rig = await FailureRig.open(await makeTemporaryFolder(context))
     const { feed, done } = await rig.startBackup()
     await using _feed = feed
+    assert.equal((await lastRun(rig))['last-run-state'], undefined)
     const { status, stdout, stderr } = await datastoreCommand(rig, ['gc', 'main'])
     assert.equal(stderr, '')
     assert.equal(status, 0)
     assert.match(stdout, /\nTASK OK\n$/)
+    const run = await lastRun(rig)
+    const { startTime } = parseUpid(String(run['upid']))
+    assert.equal(run['last-run-state'], 'OK')
+    assert.equal(run['duration'], Number(run['last-run-endtime']) - startTime)
     await feed.end()
     const backup = await done
     assert.equal(backup.status, 0, backup.stderr)

@@ -1,8 +1,8 @@
 /** `cairn datastore gc` and `gc-status`, and stock's `garbage-collection start|status`. Source: spec cli 9.2, 9.4. */
 import { findDatastore } from '../../config/datastores.ts'
 import { errors as configErrors } from '../../config/errors.ts'
-import { collect } from '../../datastore/collection/collect.ts'
 import { emptyStatus, readGcStatus } from '../../datastore/collection/status.ts'
+import { collectAsJob } from '../../server/collection-job.ts'
 import { type Command, command, flag, text } from '../command.ts'
 import type { CommandContext } from '../context.ts'
 import {
@@ -59,8 +59,8 @@ function startCommandAt(path: string): Command<CommandContext> {
         operation: 'write',
         task: { type: 'garbage_collection', id: values.name },
         call: { path: 'gc', parameters: isConfirmed ? { 'confirm-vanished': true } : {} },
-        run: async (store, progress, upid) => {
-          await collect(store, { progress, upid, isConfirmed })
+        run: async (store, { progress, upid, files }) => {
+          await collectAsJob(files, store, { progress, upid, isConfirmed })
         },
       })
     },

@@ -40,7 +40,7 @@ export const moveGroupCommand = command({
       task: { type: 'move-group', id },
       call: { path: 'move-group', parameters },
       check: (store) => checkMoveGroup(store, move),
-      run: (store, progress) => moveGroup(store, { ...move, progress }),
+      run: (store, { progress }) => moveGroup(store, { ...move, progress }),
     })
   },
 })
@@ -80,7 +80,7 @@ export const moveNamespaceCommand = command({
       task: { type: 'move-namespace', id: `${values.name}:${source}:${target}` },
       call: { path: 'move-namespace', parameters },
       check: (store) => checkMoveNamespace(store, move),
-      run: (store, progress) => moveNamespace(store, { ...move, progress }),
+      run: (store, { progress }) => moveNamespace(store, { ...move, progress }),
     })
   },
 })

@@ -45,7 +45,7 @@ export const pruneDatastoreCommand = command({
       operation: dryRun ? 'read' : 'write',
       task: { type: 'prune', id: `${name}:${ns}` },
       call: { path: 'prune-datastore', parameters },
-      run: async (store, progress) => {
+      run: async (store, { progress }) => {
         await pruneDatastore(store, { ns, maxDepth, keep: keepOptions, dryRun, progress })
       },
     })

@@ -52,7 +52,7 @@ function verifyCommandAt(path: string): Command<CommandContext> {
         operation: 'read',
         task: verifyTaskName(values.name, scope),
         call: { path: 'verify', parameters },
-        run: async (store, progress, upid) => {
+        run: async (store, { progress, upid }) => {
           await verifyScope(store, scope, {
             progress,
             upid,

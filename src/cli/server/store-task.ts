@@ -4,6 +4,7 @@
  * same.
  */
 import type { Progress } from '../../base/progress.ts'
+import type { ConfigFiles } from '../../config/config-files.ts'
 import { findDatastore } from '../../config/datastores.ts'
 import { errors as configErrors } from '../../config/errors.ts'
 import type { Datastore } from '../../datastore/datastore.ts'
@@ -20,7 +21,13 @@ export interface StoreTask {
   readonly call: TaskCall
   /** What cannot begin is refused before there is a task; the server's call does the same. */
   readonly check?: (store: Datastore) => Promise<void>
-  readonly run: (store: Datastore, progress: Progress, upid: string) => Promise<void>
+  readonly run: (store: Datastore, given: GivenTask) => Promise<void>
+}
+
+export interface GivenTask {
+  readonly progress: Progress
+  readonly upid: string
+  readonly files: ConfigFiles
 }
 
 /** Runs `work` on the datastore that `values` name. Errors: DATASTORE_UNKNOWN, TASK_FAILED, SERVER_UNREACHABLE. */
@@ -44,7 +51,7 @@ export async function runStoreTask(
   await withDatastore(administration, { name, operation }, async (store) => {
     await check?.(store)
     await runTask(administration, context, task, async (progress, upid) => {
-      await run(store, progress, upid)
+      await run(store, { progress, upid, files: administration.files })
     })
   })
 }

@@ -1,7 +1,6 @@
 /** `gc` of a datastore: the last run's figures, and a new run (rest-api §4.3, datastore-semantics.md 12.1). */
 import type { Clock } from '../../../../base/time/clock.ts'
 import { findDatastore } from '../../../../config/datastores.ts'
-import { collect } from '../../../../datastore/collection/collect.ts'
 import type { Datastore } from '../../../../datastore/datastore.ts'
 import {
   GcParameters,
@@ -10,6 +9,7 @@ import {
   TaskStartedShape,
 } from '../../../../protocol/datastore.ts'
 import { privilege } from '../../../../protocol/endpoint.ts'
+import { collectAsJob, lastCollection } from '../../../collection-job.ts'
 import { refused } from '../../../errors.ts'
 import { type Call, type Route, route } from '../../../route.ts'
 import { readGcStatus } from './gc-status.ts'
@@ -34,6 +34,7 @@ export const gcRoutes: readonly Route[] = [
         ...(await readGcStatus(datastore)),
         store,
         ...(schedule === null ? {} : { schedule }),
+        ...(await lastCollection(context.files, context.tasks, store)),
       }
     },
   }),
@@ -67,7 +68,7 @@ async function startCollection(
   const start = { type: 'garbage_collection', id: name, authId: caller.authId }
   const { upid } = await context.tasks.start(start, async (task) => {
     using use = await context.datastores.use(name, 'write')
-    await collect(use.store, { progress: task, upid: task.upid, isConfirmed })
+    await collectAsJob(context.files, use.store, { progress: task, upid: task.upid, isConfirmed })
   })
   return upid
 }
