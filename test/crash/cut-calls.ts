@@ -15,6 +15,7 @@ import {
 import { parseGroup } from '../../src/formats/names.ts'
 import { type NamespacePath, ROOT_NAMESPACE } from '../../src/formats/namespace.ts'
 import { backUpSmall, type SmallBackup, snapshotOf, uploadSmall } from '../support/small-backups.ts'
+import { untilTaskEnds } from '../support/running-tasks.ts'
 import { type CutModel, keyOf } from './cut-model.ts'
 
 const POLL_MS = 3
@@ -93,7 +94,7 @@ export class CutCalls {
       { namespace: '', group: parseGroup(group) },
       { targetNamespace: target, mergeGroup: true },
     )
-    await this.untilDone(upid)
+    await untilTaskEnds(this.connection, upid)
     this.#settleMove(moved)
   }
 
@@ -109,21 +110,21 @@ export class CutCalls {
       deleteSource: true,
       mergeGroups: true,
     })
-    await this.untilDone(upid)
+    await untilTaskEnds(this.connection, upid)
     this.#settleMove(moved)
   }
 
   /** Collects and waits for a good end. */
   async collect(): Promise<void> {
     const { data } = await this.connection.post(storePath(this.connection, 'gc'), {})
-    await this.untilDone(upidOf(data))
+    await untilTaskEnds(this.connection, upidOf(data))
   }
 
   async verify(): Promise<void> {
     const parameters = { 'ignore-verified': false }
     const path = storePath(this.connection, 'verify')
     const { data } = await this.connection.post(path, parameters)
-    await this.untilDone(upidOf(data))
+    await untilTaskEnds(this.connection, upidOf(data))
   }
 
   async writeComment(comment: string): Promise<void> {
@@ -139,19 +140,6 @@ export class CutCalls {
     return this.model.backups.filter(
       (backup) => (backup.group ?? FIRST_GROUP) === group && (backup.namespace ?? '') === '',
     )
-  }
-
-  async untilDone(upid: string): Promise<void> {
-    for (;;) {
-      const path = `nodes/localhost/tasks/${encodeURIComponent(upid)}/status`
-      const { data } = await this.connection.get(path)
-      const { status, exitstatus } = data as { status?: string; exitstatus?: string }
-      if (status === 'stopped') {
-        if (exitstatus === 'OK') return
-        throw new Error(`task ${upid}: ${exitstatus}`)
-      }
-      await sleep(POLL_MS)
-    }
   }
 
   async untilNoTaskRuns(): Promise<void> {

@@ -30,7 +30,7 @@ import type { CutScenario } from './cut-scenarios.ts'
 
 const STORE = 'main'
 const FILES = ['disk.img.fidx', 'host.conf.blob', 'index.json.blob', 'root.pxar.didx']
-const RESTS = /^index\.json\.blob\.tmp_/
+const RESTS = /^index\.json\.blob\.tmp_|^\.protected$/
 /** Backups that stay from round to round. */
 const KEPT_COUNT = 3
 /** What the caller of a server without disk waits for its answer. */
@@ -255,7 +255,7 @@ export class CutWorld implements AsyncDisposable {
         const found = readdirSync(join(folder, id)).filter((name) => name !== 'owner')
         assert.deepEqual(found.toSorted(), names.toSorted(), `in ${namespace}:host/${id}`)
         for (const name of names) {
-          // Of a manifest that was about to be replaced: nobody reads it, it goes with the snapshot.
+          // Of a manifest that was about to be replaced: nobody reads it, it goes with the snapshot. A flag that was on its way.
           const files = readdirSync(join(folder, id, name)).filter((file) => !RESTS.test(file))
           assert.deepEqual(files.toSorted(), FILES, name)
         }
@@ -290,6 +290,7 @@ export class CutWorld implements AsyncDisposable {
     }
     const groups = new Set(this.#model.backups.map(({ group = FIRST_GROUP }) => group))
     for (const group of groups) if (group !== FIRST_GROUP) await calls.forgetGroup(group)
+    for (const backup of calls.of(FIRST_GROUP)) await calls.protect(backup, false)
     await calls.prune(FIRST_GROUP, KEPT_COUNT)
   }
 }

@@ -4,13 +4,25 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { openBackupSession } from '../../src/client/backup-session.ts'
 import type { Connection } from '../../src/client/connection.ts'
-import { forgetSnapshot } from '../../src/client/snapshots.ts'
-import { ROOT_NAMESPACE } from '../../src/formats/namespace.ts'
+import { createNamespace } from '../../src/client/namespaces.ts'
+import {
+  forgetSnapshot,
+  listGroups,
+  moveGroup,
+  pruneGroup,
+  storePath,
+  upidOf,
+} from '../../src/client/snapshots.ts'
+import { parseGroup } from '../../src/formats/names.ts'
+import { parseNamespace, ROOT_NAMESPACE } from '../../src/formats/namespace.ts'
 import { type CairnData, tokenEnvironment } from '../support/cairn-data.ts'
 import { type CairnProcess, startCairn } from '../support/cairn-process.ts'
-import { checkAfterCrash, copyData, type Expected } from '../support/crash-rig.ts'
+import { checkAfterCrash, copyData, type Expected, withServer } from '../support/crash-rig.ts'
+import { untilTaskEnds } from '../support/running-tasks.ts'
 import { backUpSmall, connectTo, snapshotOf, uploadSmall } from '../support/small-backups.ts'
 
+const AWAY = parseNamespace('away')
+const GROUP = parseGroup('host/web1')
 const STEP_SERVER = join(import.meta.dirname, '..', 'support', 'step-server.ts')
 /** Before it, an unfinished snapshot with all its files lies there. */
 const LATE_STEP = 'handle.syncFileSystem /main'
@@ -21,6 +33,8 @@ export interface Scenario {
   readonly act?: (connection: Connection) => Promise<void>
   /** What was left by an earlier crash. */
   readonly prepare?: (data: CairnData) => Promise<void>
+  /** After the next start, before it is looked at. */
+  readonly settle?: (data: CairnData) => Promise<void>
   readonly expect: (wasAnswered: boolean) => Pick<Expected, 'there' | 'maybe'>
 }
 
@@ -48,6 +62,46 @@ export const SCENARIOS: readonly Scenario[] = [
       await forgetSnapshot(connection, { namespace: ROOT_NAMESPACE, snapshot: snapshotOf(1) })
     },
     expect: (wasAnswered) => (wasAnswered ? { there: [] } : { there: [], maybe: [1] }),
+  },
+  {
+    name: 'a prune',
+    prepare: async (data) => await backUpMore(data, [2, 3]),
+    act: async (connection) => {
+      await pruneGroup(connection, { namespace: '', group: GROUP }, { 'keep-last': 1 })
+    },
+    expect: (wasAnswered) => (wasAnswered ? { there: [3] } : { there: [3], maybe: [1, 2] }),
+  },
+  {
+    name: 'a collection',
+    prepare: leaveGarbage,
+    act: async (connection) => {
+      const { data } = await connection.post(storePath(connection, 'gc'), {})
+      await untilTaskEnds(connection, upidOf(data))
+    },
+    expect: () => ({ there: [2] }),
+  },
+  {
+    name: 'a verification',
+    act: async (connection) => {
+      const { data } = await connection.post(storePath(connection, 'verify'), {})
+      await untilTaskEnds(connection, upidOf(data))
+    },
+    expect: () => ({ there: [1] }),
+  },
+  {
+    name: 'a move there and back',
+    prepare: async (data) => {
+      await withServer(data, async (connection) => await createNamespace(connection, AWAY))
+    },
+    act: moveThereAndBack,
+    // Wherever it was stopped, it is at one of the two places; the next move brings it back.
+    settle: async (data) => {
+      await withServer(
+        data,
+        async (connection) => await moveAll(connection, { from: AWAY, to: '' }),
+      )
+    },
+    expect: () => ({ there: [1] }),
   },
   {
     name: 'a start after a crash',
@@ -78,6 +132,7 @@ export async function killAtStep(
   const wasKilled = status === null
   assert.equal(wasKilled, at > 0 && steps.length >= at, `${status} after ${output}`)
   const step = `${scenario.name}, ${wasKilled ? `killed before step ${at}: ${steps.at(-1)}` : 'whole'}`
+  await scenario.settle?.(data)
   await checkAfterCrash(data, { ...scenario.expect(wasAnswered), step })
   rmSync(folder, { recursive: true })
   return { steps, wasKilled, wasAnswered }
@@ -116,4 +171,33 @@ async function leaveUnfinished(data: CairnData): Promise<void> {
   await using server = await startCairn(data.data, { program: STEP_SERVER, environment })
   await using connection = await connectTo(tokenEnvironment(data, server))
   await assert.rejects(backUpSmall(connection, { number: 2 }))
+}
+
+async function backUpMore(data: CairnData, numbers: readonly number[]): Promise<void> {
+  await withServer(data, async (connection) => {
+    for (const number of numbers) await backUpSmall(connection, { number })
+  })
+}
+
+/** The chunks that only backup 1 used; without grace, so that they go at once. */
+async function leaveGarbage(data: CairnData): Promise<void> {
+  await backUpMore(data, [2])
+  await withServer(data, async (connection) => {
+    await forgetSnapshot(connection, { namespace: ROOT_NAMESPACE, snapshot: snapshotOf(1) })
+  })
+}
+
+async function moveThereAndBack(connection: Connection): Promise<void> {
+  await moveAll(connection, { from: '', to: AWAY })
+  await moveAll(connection, { from: AWAY, to: '' })
+}
+
+async function moveAll(
+  connection: Connection,
+  { from, to }: { readonly from: string; readonly to: string },
+): Promise<void> {
+  if ((await listGroups(connection, from)).length === 0) return
+  const options = { targetNamespace: to, mergeGroup: true }
+  const upid = await moveGroup(connection, { namespace: from, group: GROUP }, options)
+  await untilTaskEnds(connection, upid)
 }

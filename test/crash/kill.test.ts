@@ -13,7 +13,7 @@ import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 import { killAtStep, SCENARIOS } from './kill-rounds.ts'
 
 /** Of the first scenario; the others get a third. */
-const ROUNDS = Number(process.env['CAIRN_CRASH_ROUNDS'] ?? 12)
+const ROUNDS = Number(process.env['CAIRN_CRASH_ROUNDS'] ?? 8)
 const folder = await makeTemporaryFolder()
 
 suite('kill -9 of the server', async () => {

@@ -1,6 +1,10 @@
 /** Waits for the tasks of a server: a session's clean-up is part of its task. */
 import { watch } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Connection } from '../../src/client/connection.ts'
+
+/** A question costs a request. */
+const POLL_MS = 3
 
 /** Resolves when no task runs any more; hears of ends by the task folder, which changes with each. */
 export async function untilNoTaskRuns(connection: Connection, tasksFolder: string): Promise<void> {
@@ -12,6 +16,18 @@ export async function untilNoTaskRuns(connection: Connection, tasksFolder: strin
     for await (const _change of changes) if (!(await hasRunning(connection))) return
   } finally {
     stop.abort()
+  }
+}
+
+/** Resolves when the task has ended well, throws how it ended otherwise. */
+export async function untilTaskEnds(connection: Connection, upid: string): Promise<void> {
+  for (;;) {
+    const path = `nodes/localhost/tasks/${encodeURIComponent(upid)}/status`
+    const { data } = await connection.get(path)
+    const { status, exitstatus } = data as { status?: string; exitstatus?: string }
+    if (status === 'stopped' && exitstatus === 'OK') return
+    if (status === 'stopped') throw new Error(`task ${upid}: ${exitstatus}`)
+    await sleep(POLL_MS)
   }
 }
 
