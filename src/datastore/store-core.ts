@@ -14,6 +14,7 @@ import { Doubt, doubtAfter, joinWindows } from './doubt.ts'
 import { Journal } from './journal.ts'
 import { CHUNKS_FOLDER, PROCESS_LOCK_FILE } from './layout.ts'
 import { MissingChunks } from './missing-chunks.ts'
+import { claimStateFolder } from './state-folder.ts'
 import { readStoreState, type StoreState, updateStoreState } from './store-state.ts'
 import { StoreSync } from './store-sync.ts'
 import { Gate } from './uploads/gate.ts'
@@ -22,7 +23,7 @@ import { LiveSessions } from './uploads/session-digests.ts'
 export interface StoreCoreOptions {
   /** The datastore's folder. */
   readonly path: string
-  /** Folder for what we remember of this store; made when needed. */
+  /** Folder for what we remember of this store, by its name; see state-folder.ts. */
   readonly stateFolder: string
   readonly clock: Clock
   readonly log: Log
@@ -47,6 +48,8 @@ export class StoreCore {
   readonly #fs: FileSystem
   readonly #options: StoreCoreOptions
   readonly #stateRuns = new SharedRun()
+  /** While it is open, the state folder keeps its name. */
+  readonly #folderHold: FileHandle
   #lastGoodSyncMs: number
   /** Whether the state file says "clean" from the next write on. */
   #isClean = false
@@ -62,7 +65,12 @@ export class StoreCore {
   private constructor(
     fs: FileSystem,
     options: StoreCoreOptions,
-    opened: { processLock: ProcessLock; state: StoreState | null; isShared: boolean },
+    opened: {
+      processLock: ProcessLock
+      folderHold: FileHandle
+      state: StoreState | null
+      isShared: boolean
+    },
   ) {
     const nowMs = options.clock.now()
     const { state, isShared } = opened
@@ -74,6 +82,7 @@ export class StoreCore {
     const isUnclean = state !== null && !state.clean && !isShared
     const fresh = isUnclean ? doubtAfter(state.lastGoodSyncMs, nowMs) : null
     this.processLock = opened.processLock
+    this.#folderHold = opened.folderHold
     this.doubt = new Doubt(joinWindows(state?.doubt ?? null, fresh), state?.rewrites)
     this.journal = new Journal(fs, `${options.stateFolder}/sessions`)
     this.collection = new CollectionState(fs, `${options.stateFolder}/collection`)
@@ -105,11 +114,28 @@ export class StoreCore {
     }
   }
 
-  static async #create(fs: FileSystem, options: StoreCoreOptions, processLock: ProcessLock) {
+  static async #create(fs: FileSystem, given: StoreCoreOptions, processLock: ProcessLock) {
+    const { stateFolder: folder, path, clock } = given
+    const claimed = await claimStateFolder(fs, { folder, path, clock })
+    try {
+      const options = { ...given, stateFolder: claimed.folder }
+      return await StoreCore.#createIn(fs, options, { processLock, folderHold: claimed.handle })
+    } catch (error) {
+      await claimed.handle.close()
+      throw error
+    }
+  }
+
+  static async #createIn(
+    fs: FileSystem,
+    options: StoreCoreOptions,
+    held: { readonly processLock: ProcessLock; readonly folderHold: FileHandle },
+  ) {
+    const { processLock, folderHold } = held
     // Asked first: who ends between the two has stamped what is read then.
     const isShared = await isMarkedElsewhere(fs, options)
     const state = await readStoreState(fs, statePath(options))
-    const core = new StoreCore(fs, options, { processLock, state, isShared })
+    const core = new StoreCore(fs, options, { ...held, state, isShared })
     try {
       // Descriptors first: they hear of the errors of everything written after.
       await core.sync.addDevice(options.path)
@@ -122,6 +148,7 @@ export class StoreCore {
     if (other !== undefined) {
       other.#openCount += 1
       await core.sync.close()
+      await folderHold.close()
       await processLock.close()
       return other
     }
@@ -192,6 +219,7 @@ export class StoreCore {
       await this.collection.close()
       await this.#useMark?.close()
       await this.sync.close()
+      await this.#folderHold.close()
       await this.processLock.close()
     }
   }

@@ -15,6 +15,7 @@ import { errors as configErrors } from '../config/errors.ts'
 import type { ActiveOperations } from '../datastore/active-operations.ts'
 import { checkUnused, destroyContent, removeEmptied } from '../datastore/destroy.ts'
 import type { DatastoreRegistry } from '../datastore/registry.ts'
+import { removeStateFolders } from '../datastore/state-folder.ts'
 
 export interface RemovalParts {
   readonly fs: FileSystem
@@ -55,7 +56,7 @@ export async function removeDatastore(
   await removeDatastoreConfig(files, name, { keepJobs })
   if (!destroyData) return
   // What is remembered of it must not be taken for another's of this name.
-  await fs.removeTree(`${paths.state}/datastores/${name}`)
+  await removeStateFolders(fs, { folder: `${paths.state}/datastores/${name}`, path })
   await removeEmptied(fs, path, progress)
 }
 
