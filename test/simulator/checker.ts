@@ -42,8 +42,8 @@ export interface CollectionRun {
   readonly isSinglePass: boolean
   /** Step since which it hears of sessions; null before. */
   activeSinceStep: number | null
-  /** What it was told that must stop it; null if nothing. */
-  failedStep: string | null
+  /** What it was told that must stop it, unless it reads that file again; null if nothing. */
+  failedStep: { readonly what: string; readonly path: string } | null
   /** Step at which it looked into a chunk folder last. */
   listedAtStep: number
   /** How far the wall clock was ahead of the monotonic one when it began to hear; null before. */
@@ -76,6 +76,8 @@ export interface Scene {
 /** Smaller steps are clocks that are steered. */
 const CLOCK_STEP_MAX_MS = 60_000
 const HIDDEN = '/.removed-'
+/** As it stands in a manifest. */
+export const VERIFY_STATE = '"verify_state"'
 
 export class Checker implements Watcher {
   readonly #world: Scene
@@ -144,17 +146,53 @@ export class Checker implements Watcher {
     }
   }
 
-  /** I18: the last notes are there, whatever else was written into the manifest. */
+  /** I18: the last notes and what a verification said are there, whatever else was written into the manifest. */
   checkNotes(): void {
     const { ledger, store } = this.#world
     for (const { key, folder } of visibleSnapshots(store)) {
       const manifest = folder.entries?.get(MANIFEST)
-      const notes = ledger.snapshots.get(key)?.notes ?? null
-      if (manifest === undefined || notes === null || ledger.excused.has(key)) continue
-      if (!Buffer.from(manifest.data).includes(JSON.stringify(notes))) {
+      const expected = ledger.snapshots.get(key)
+      if (manifest === undefined || expected === undefined || ledger.excused.has(key)) continue
+      const text = Buffer.from(manifest.data)
+      if (expected.notes !== null && !text.includes(JSON.stringify(expected.notes))) {
         this.#fail('I18', `the notes of ${key} are lost`)
       }
+      if (expected.isVerified && !text.includes(VERIFY_STATE)) {
+        this.#fail('I18', `the state of the verification of ${key} is lost`)
+      }
     }
+  }
+
+  /** I23: what is answered as finished has reached the disk, even if nobody cuts the power now. */
+  checkDurable(key: string): void {
+    const { ledger, store } = this.#world
+    for (const { key: found, folder } of visibleSnapshots(store)) {
+      if (found !== key) continue
+      for (const [name, inode] of folder.entries ?? []) {
+        if (inode.isLost) this.#fail('I23', `${key} was answered as finished, its ${name} is lost`)
+      }
+      for (const digest of referencesOf(folder)) {
+        if (ledger.damaged.has(digest) || findChunk(store, digest)?.isLost !== true) continue
+        const chunk = `chunk ${digest.slice(0, 8)}`
+        this.#fail('I23', `${key} was answered as finished, its ${chunk} never reached the disk`)
+      }
+    }
+  }
+
+  /** I3: a client that is told of a chunk may rely on it. */
+  checkStored(digest: string): void {
+    const { ledger, store } = this.#world
+    if (ledger.damaged.has(digest) || findChunk(store, digest) !== undefined) return
+    this.#fail('I3', `chunk ${digest.slice(0, 8)} was answered as stored and is not there`)
+  }
+
+  /** What is in the manifest of a visible snapshot now. */
+  manifestOf(key: string): Buffer | null {
+    for (const { key: found, folder } of visibleSnapshots(this.#world.store)) {
+      const manifest = found === key ? folder.entries?.get(MANIFEST) : undefined
+      if (manifest !== undefined) return Buffer.from(manifest.data)
+    }
+    return null
   }
 
   /** Whether a visible index or a live session relies on the digest; how it is called. */
@@ -206,7 +244,9 @@ export class Checker implements Watcher {
       this.#fail('I7', `chunk ${digest.slice(0, 8)} was confirmed after the collection began`)
     }
     if (run.failedStep !== null) {
-      this.#fail('I8', `a collection removed chunk ${digest.slice(0, 8)} after ${run.failedStep}`)
+      const { what, path } = run.failedStep
+      const chunk = `chunk ${digest.slice(0, 8)}`
+      this.#fail('I8', `a collection removed ${chunk} after an error of ${what} ${path}`)
     }
   }
 

@@ -9,6 +9,10 @@ export interface Expected {
   mayBeGone: boolean
   /** Notes as they were set last, by a call that was answered. */
   notes: string | null
+  /** Calls that set notes and have not been answered. */
+  settingNotes: number
+  /** A verification wrote its state. */
+  isVerified: boolean
 }
 
 export class Ledger {
@@ -25,7 +29,14 @@ export class Ledger {
   readonly excused = new Set<string>()
 
   begin(key: string, archives: ReadonlyMap<string, readonly string[]>): Expected {
-    const expected = { archives, isAnswered: false, mayBeGone: false, notes: null }
+    const expected: Expected = {
+      archives,
+      isAnswered: false,
+      mayBeGone: false,
+      notes: null,
+      settingNotes: 0,
+      isVerified: false,
+    }
     this.snapshots.set(key, expected)
     return expected
   }

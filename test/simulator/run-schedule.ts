@@ -32,7 +32,7 @@ export function runSchedule(schedule: Schedule, onStep: OnStep | null = null): O
       : new RecordedPolicy(schedule.choices)
   const world = new World(schedule.world, policy)
   world.scheduler.onStep = (call, error) => {
-    world.afterStep(call)
+    world.afterStep(call, error !== undefined)
     onStep?.(call, error)
   }
   world.scheduler.isSlow = slowAnswers(schedule)
@@ -60,7 +60,6 @@ export function runSchedule(schedule: Schedule, onStep: OnStep | null = null): O
   return { violation: world.violation, stepCount, choices: policy.choices, endings }
 }
 
-/** Calls that answer no question and change nothing do not fail. */
 /** Those that answer what was known before. */
 const NEVER_SLOW = ['answer', 'begin', 'turn', 'sleep', 'kernel', 'clock', 'disk']
 
@@ -74,6 +73,7 @@ function slowAnswers({ seed, world }: Schedule): ((call: Call) => boolean) | nul
   }
 }
 
+/** Calls that answer no question and change nothing do not fail. */
 const NEVER_FAIL = ['answer', 'begin', 'turn', 'sleep', 'close', 'kernel', 'clock', 'disk']
 
 function faultsOf(world: World, operations: readonly Operation[]): ((call: Call) => void) | null {

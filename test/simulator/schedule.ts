@@ -5,6 +5,7 @@ import type { Choice } from './policy.ts'
 import { Random } from './random.ts'
 import type { ReadySnapshot, WorldOptions } from './world.ts'
 import { CHUNK_COUNT } from './counts.ts'
+import { type Theme, THEMES } from './themes.ts'
 
 export interface Schedule {
   readonly seed: number
@@ -19,51 +20,45 @@ export interface Schedule {
 
 export function makeSchedule(seed: number): Schedule {
   const random = new Random(seed)
+  const theme = random.chance(0.5) ? random.pick(THEMES) : null
+  const opening = openingOf(random, theme)
   const count = 4 + random.below(7)
   const operations: Operation[] = []
-  const weights = weightsOf(random)
+  const weights = weightsOf(random, theme)
   const hasFaults = random.chance(0.3)
   for (let id = 1; id <= count; id += 1) {
     operations.push({
       id,
-      kind: random.weighted(weights),
+      kind: opening[id - 1] ?? random.weighted(weights),
       seed: random.next(),
       fault: hasFaults && random.chance(0.3) ? makeFault(random) : null,
     })
   }
   return {
     seed,
-    world: makeWorld(random, operations),
+    world: makeWorld(random, operations, theme),
     operations,
     parallelMax: 2 + random.below(3),
     choices: null,
   }
 }
 
-/** Kinds that meet in the races that need several at the right moment. */
-const THEMES: readonly (readonly Kind[])[] = [
-  ['backup', 'verify', 'rot'],
-  ['backup', 'collect', 'forget'],
-  ['backup', 'collect', 'move', 'moveSpace'],
-  ['backup', 'forget', 'removeGroup', 'prune', 'protect'],
-  ['verify', 'setNotes', 'forget', 'backup'],
-  ['backup', 'collect', 'reload', 'crash'],
-  ['backup', 'failWriteBack', 'cutPower', 'kernel'],
-  ['backup', 'removeSpace', 'forget'],
-]
-
 /** Each schedule leaves some kinds out: what is rare beside everything else is frequent in a few. */
-function weightsOf(random: Random): Record<Kind, number> {
+function weightsOf(random: Random, theme: Theme | null): Record<Kind, number> {
   const weights = { ...KINDS }
-  const theme = random.chance(0.4) ? random.pick(THEMES) : null
   for (const kind of Object.keys(weights) as Kind[]) {
     if (theme !== null) {
-      weights[kind] = theme.includes(kind) ? Math.max(weights[kind], 10) : 0
+      weights[kind] = theme.kinds.includes(kind) ? Math.max(weights[kind], 10) : 0
       continue
     }
     if (kind !== 'backup' && random.chance(kind === 'collect' ? 0.1 : 0.5)) weights[kind] = 0
   }
   return weights
+}
+
+function openingOf(random: Random, theme: Theme | null): readonly Kind[] {
+  const { openings } = theme ?? {}
+  return openings !== undefined && random.chance(0.5) ? random.pick(openings) : []
 }
 
 const ERRNOS = ['EIO', 'ENOSPC', 'EMFILE', 'EACCES', 'ESTALE']
@@ -76,30 +71,38 @@ function makeFault(random: Random): Fault {
 /** Kinds after which files may be gone or damaged. */
 const ROUGH = ['cutPower', 'failWriteBack', 'rot']
 
-function makeWorld(random: Random, operations: readonly Operation[]): WorldOptions {
-  const ready: ReadySnapshot[] = []
-  const chunkCount = 2 + random.below(CHUNK_COUNT - 1)
-  for (let count = random.below(4); count > 0; count -= 1) {
-    ready.push({
-      group: random.pick(['host/g1', 'host/g1', 'm:host/g1']),
-      archives: archives(random, chunkCount),
-    })
-  }
+function makeWorld(
+  random: Random,
+  operations: readonly Operation[],
+  theme: Theme | null,
+): WorldOptions {
+  const { chunkCount = 2 + random.below(CHUNK_COUNT - 1), hasGarbage, graceMs } = theme ?? {}
   const syncLevel = random.pick(['filesystem', 'filesystem', 'filesystem', 'file', 'none'] as const)
+  const grace = random.pick([0, 0, 0, 0, 2_000, 86_700_000])
   return {
     slowAnswers: random.pick([0, 0, 0, 0.05, 0.3]),
     chunkCount,
     tellsErrorsLate: tellsLate(random, operations, syncLevel),
     timeStepMs: random.pick([1, 4, 1000, 2000, 86_400_000]),
     stepMs: random.pick([0, 1, 10, 1000]),
-    settings: {
-      gcGraceMs: random.pick([0, 0, 0, 0, 2_000, 86_700_000]),
-      syncLevel,
-    },
+    settings: { gcGraceMs: graceMs ?? grace, syncLevel },
     isGentle: operations.every(({ kind, fault }) => fault === null && !ROUGH.includes(kind)),
-    ready,
-    garbage: Array.from({ length: random.below(3) }, () => random.below(CHUNK_COUNT)),
+    isSpaceMounted: random.chance(0.1),
+    ready: makeReady(random, theme?.ready ?? groups(random), chunkCount),
+    garbage: Array.from({ length: hasGarbage ? 2 : random.below(3) }, () =>
+      random.below(hasGarbage ? chunkCount : CHUNK_COUNT),
+    ),
+    ...theme?.world,
   }
+}
+
+function groups(random: Random): string[] {
+  const length = random.below(4)
+  return Array.from({ length }, () => random.pick(['host/g1', 'host/g1', 'm:host/g1']))
+}
+
+function makeReady(random: Random, groups: readonly string[], chunkCount: number): ReadySnapshot[] {
+  return groups.map((group) => ({ group, archives: archives(random, chunkCount) }))
 }
 
 /**

@@ -2,6 +2,7 @@
 import { type DatastoreSettings, defaultSettings } from '../../src/datastore/settings.ts'
 import {
   Checker,
+  VERIFY_STATE,
   type CollectionRun,
   type LiveReader,
   type LiveWriter,
@@ -38,6 +39,8 @@ export interface WorldOptions {
   readonly slowAnswers: number
   /** Chunks that clients have: the fewer, the more they meet. */
   readonly chunkCount: number
+  /** Namespace `m` is a file system of its own. */
+  readonly isSpaceMounted: boolean
   /** Chunks that nobody references. */
   readonly garbage: readonly number[]
 }
@@ -55,6 +58,8 @@ export class World implements Scene {
   readonly scheduler: Scheduler
   readonly machine: Machine
   readonly disk: Device
+  /** All that keep something when the power is cut; the first is `disk`. */
+  readonly disks: Device[]
   readonly ledger = new Ledger()
   readonly checker: Checker
   readonly settings: Partial<DatastoreSettings>
@@ -96,9 +101,10 @@ export class World implements Scene {
     }
     this.machine = new Machine(fileTime)
     this.disk = this.machine.devices[0] as Device
-    this.disk.tellsLate = options.tellsErrorsLate
+    this.disks = [this.disk]
     this.#nextTime = Math.floor(scheduler.wallOffsetMs / 1000) - READY_AGE_SECONDS
     this.#makeStore(options)
+    for (const disk of this.disks) disk.tellsLate = options.tellsErrorsLate
     this.current = this.newProcess()
     this.checker = new Checker(this)
     this.machine.watcher = this.checker
@@ -191,7 +197,9 @@ export class World implements Scene {
     const isRoot = /^(readDir|open|handle\.\w+|lstat) \/data\/(store|alias)(\/(ns|host)|$)/.test(
       what,
     )
-    if (run !== undefined && isRoot) run.failedStep = `an error of ${what}`
+    if (run === undefined || !isRoot) return
+    const space = what.indexOf(' ')
+    run.failedStep = { what: what.slice(0, space), path: what.slice(space + 1) }
   }
 
   /** A namespace was removed with success; if it is gone, only somebody who asks for it may make it again. */
@@ -200,6 +208,13 @@ export class World implements Scene {
     if (this.machine.find(`${STORE_FOLDER}/ns/${name}`).inode === undefined) {
       this.ledger.goneSpaces.add(name)
     }
+  }
+
+  /** What a verification wrote into the manifest stays there. */
+  noteVerified(key: string): void {
+    const expected = this.ledger.snapshots.get(key)
+    const manifest = this.checker.manifestOf(key)
+    if (expected !== undefined) expected.isVerified ||= manifest?.includes(VERIFY_STATE) ?? false
   }
 
   /** R-55: an upload heals a chunk that is missing, empty or short. */
@@ -212,10 +227,12 @@ export class World implements Scene {
   }
 
   /** To be called after each step. */
-  afterStep({ actor, name, detail }: Call): void {
+  afterStep({ actor, name, detail }: Call, hasFailed: boolean): void {
     const own = this.collections.get(actor)
     const isFolder = name === 'readDir' && detail.includes('/.chunks/')
     if (own !== undefined && isFolder) own.listedAtStep = this.scheduler.stepCount
+    // It was looked at only, and is read now: that fails by itself.
+    if (name === 'open' && own?.failedStep?.path === detail && !hasFailed) own.failedStep = null
     for (const run of this.collections.values()) {
       if (run.activeSinceStep === null && run.core.sessions.onRegister !== null) {
         run.activeSinceStep = this.scheduler.stepCount
@@ -280,9 +297,14 @@ export class World implements Scene {
     machine.symlink(STORE_FOLDER, STORE_LINK)
     machine.open(`${STORE_FOLDER}/.lock`, 'read-write-create', 0o644)
     machine.mkdir(`${STORE_FOLDER}/ns/m`, { recursive: true })
+    if (options.isSpaceMounted) {
+      const disk = machine.addDevice()
+      this.disks.push(disk)
+      machine.mount(`${STORE_FOLDER}/ns/m`, disk)
+    }
     for (const index of options.garbage) this.#putChunk(index)
     for (const ready of options.ready) this.#putSnapshot(ready)
-    this.disk.syncAll()
+    for (const disk of this.disks) disk.syncAll()
   }
 
   #putSnapshot({ group, archives }: ReadySnapshot): void {

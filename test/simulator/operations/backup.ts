@@ -106,6 +106,7 @@ class Client {
     const beganAtStep = world.stepCount
     const result = await this.#writer.insertChunk(chunk.digest, chunk.blob, CHUNK_SIZE)
     if (!result.duplicate) this.#live.written.add(chunk.digest)
+    world.checker.checkStored(chunk.digest)
     world.confirmedAtStep.set(chunk.digest, world.stepCount)
     world.checkHealed(chunk.digest, beganAtStep)
   }
@@ -159,6 +160,7 @@ async function runClient(
   for (const plan of plans) await client.send(plan)
   await client.finish()
   expected.isAnswered = true
+  if (world.settings.syncLevel !== 'none') world.checker.checkDurable(live.key)
 }
 
 function liveWriter(running: Running, writer: BackupWriter, place: string): LiveWriter {

@@ -1,4 +1,5 @@
 /** What happens to the machine: ends of processes, power cuts, the kernel's own work, clocks, and rot. */
+import type { Digest } from '../../../src/formats/digest.ts'
 import { CHUNKS } from '../chunks.ts'
 import type { Inode } from '../kernel/disk.ts'
 import { MANIFEST, visibleSnapshots } from '../places.ts'
@@ -31,7 +32,11 @@ export async function cutPower({ world, random }: Running): Promise<void> {
   if (world.settings.syncLevel === 'none') excuse(world)
   world.checker.checkAll('after a power cut')
   // What was not synced may be as before.
-  for (const expected of world.ledger.snapshots.values()) expected.notes = null
+  for (const expected of world.ledger.snapshots.values()) {
+    expected.notes = null
+    expected.isVerified = false
+    expected.settingNotes = 0
+  }
   world.ledger.goneSpaces.clear()
   if (world.settings.syncLevel !== 'none') world.checker.checkPromises('after a power cut')
   world.newProcess()
@@ -66,8 +71,9 @@ function excuse(world: World): void {
 export async function kernel({ world, random }: Running): Promise<void> {
   for (let round = 1 + random.below(6); round > 0; round -= 1) {
     await world.scheduler.call('kernel', 'writes back', () => {
-      if (random.chance(0.6)) world.disk.commit()
-      if (random.chance(0.4)) world.disk.writeBackSome(random)
+      const disk = random.pick(world.disks)
+      if (random.chance(0.6)) disk.commit()
+      if (random.chance(0.4)) disk.writeBackSome(random)
     })
   }
 }
@@ -76,13 +82,15 @@ export async function kernel({ world, random }: Running): Promise<void> {
 export async function failWriteBack({ world, random }: Running): Promise<void> {
   for (let round = 1 + random.below(4); round > 0; round -= 1) {
     const didFail = await world.scheduler.call('kernel', 'write-back fails', () =>
-      world.disk.failWriteBack(),
+      random.pick(world.disks).failWriteBack(),
     )
     if (didFail) break
   }
   await world.scheduler.call('kernel', 'gives pages back', () => {
     // At level `none` nobody asks the disk before a snapshot is finished, so nothing is promised then.
-    if (random.chance(0.3) && world.settings.syncLevel !== 'none') world.disk.dropCaches()
+    if (random.chance(0.3) && world.settings.syncLevel !== 'none') {
+      for (const disk of world.disks) disk.dropCaches()
+    }
   })
 }
 
@@ -112,14 +120,25 @@ export async function rot({ world, random }: Running): Promise<void> {
   await world.scheduler.call('disk', 'rots', () => {
     const stored = CHUNKS.flatMap(({ digest }) => findChunk(world.store, digest) ?? [])
     if (stored.length === 0) return
-    const chunk = random.pick(stored)
+    const usedNow = stored.filter(({ name }) => isUsedNow(world, name))
+    const chunk = random.pick(usedNow.length > 0 && random.chance(0.5) ? usedNow : stored)
     world.ledger.damaged.add(chunk.name)
     world.isDestroying = true
-    const how = random.pick(['gone', 'flipped', 'empty', 'short'] as const)
+    const how = random.pick(['gone', 'flipped', 'empty', 'short', 'short'] as const)
     world.ledger.lastRot = { digest: chunk.name, how, step: world.stepCount }
     damage(world, chunk, how)
     world.isDestroying = false
   })
+}
+
+/** What a running backup relies on. */
+function isUsedNow(world: World, digest: string): boolean {
+  for (const { stores } of world.processes) {
+    for (const { core } of stores) {
+      for (const { digests } of core.sessions) if (digests.has(digest as Digest)) return true
+    }
+  }
+  return false
 }
 
 function damage(world: World, chunk: Inode, how: 'gone' | 'flipped' | 'empty' | 'short'): void {

@@ -13,9 +13,10 @@ export async function verify(running: Running): Promise<void> {
   const { world, process, random } = running
   const store = await openStore(running)
   const progress = silentProgress(process.shutdown.signal)
-  for (const { ns, ref } of listVisible(world)) {
+  for (const { key, ns, ref } of listVisible(world)) {
     if (random.chance(0.4)) continue
     await verifySnapshot(store, ns, ref, { progress, upid: UPID })
+    world.noteVerified(key)
   }
 }
 

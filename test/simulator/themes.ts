@@ -1,0 +1,72 @@
+/** Kinds of operations that meet in races which need several at the right moment, and the worlds that these need. */
+import type { Kind } from './operations/table.ts'
+import type { WorldOptions } from './world.ts'
+
+export interface Theme {
+  readonly kinds: readonly Kind[]
+  /** Beginnings, of which half of the schedules take one. */
+  readonly openings?: readonly (readonly Kind[])[]
+  /** Groups of snapshots that are there already. */
+  readonly ready?: readonly string[]
+  readonly chunkCount?: number
+  readonly hasGarbage?: true
+  readonly graceMs?: 0
+  readonly world?: Partial<WorldOptions>
+}
+
+/** File times that are older than any collection: neither a touch nor a new file says that a chunk is in use. */
+const COARSE = { timeStepMs: 86_400_000, stepMs: 10 }
+
+export const THEMES: readonly Theme[] = [
+  {
+    kinds: ['backup', 'verify', 'rot'],
+    openings: [
+      ['rot', 'backup', 'verify'],
+      ['rot', 'verify', 'backup', 'verify'],
+      ['backup', 'backup', 'rot', 'verify'],
+    ],
+    ready: ['host/g1', 'host/g2'],
+    chunkCount: 2,
+  },
+  { kinds: ['backup', 'collect', 'forget'] },
+  {
+    kinds: ['backup', 'collect'],
+    openings: [['backup', 'collect', 'backup']],
+    chunkCount: 3,
+    hasGarbage: true,
+    graceMs: 0,
+    world: COARSE,
+  },
+  { kinds: ['backup', 'collect', 'move', 'moveSpace'] },
+  {
+    kinds: ['move', 'reload', 'collect'],
+    openings: [['move', 'reload', 'collect']],
+    ready: ['m:host/g1'],
+    graceMs: 0,
+    world: { stepMs: 10 },
+  },
+  { kinds: ['backup', 'forget', 'removeGroup', 'prune', 'protect'] },
+  { kinds: ['verify', 'setNotes', 'forget', 'backup'] },
+  {
+    kinds: ['verify', 'setNotes'],
+    openings: [['setNotes', 'verify', 'verify', 'setNotes']],
+    ready: ['host/g1'],
+  },
+  { kinds: ['backup', 'collect', 'reload', 'crash'] },
+  {
+    kinds: ['backup', 'failWriteBack', 'cutPower', 'kernel'],
+    openings: [
+      ['backup', 'kernel', 'cutPower', 'backup', 'backup'],
+      ['backup', 'backup', 'failWriteBack', 'backup'],
+    ],
+    chunkCount: 2,
+  },
+  { kinds: ['backup', 'removeSpace', 'forget'] },
+  {
+    kinds: ['forget', 'collect', 'kernel', 'cutPower', 'crash'],
+    openings: [['forget', 'collect', 'cutPower']],
+    ready: ['m:host/g1', 'm:host/g1', 'host/g1'],
+    graceMs: 0,
+    world: { isSpaceMounted: true },
+  },
+]
