@@ -4,7 +4,7 @@ import type { SmallBackup } from '../support/small-backups.ts'
 import { FIRST_GROUP, type CutCalls } from './cut-calls.ts'
 
 /** Chunks of 200 kB of a backup, each of its own content. */
-const BULK_COUNT = 3
+export const BULK_COUNT = 3
 const OTHER_GROUP = 'host/web2'
 const MOVED = parseNamespace('moved')
 const OLD = parseNamespace('old')

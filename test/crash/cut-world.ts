@@ -26,7 +26,7 @@ import { withTreeSteps } from '../support/tree-steps.ts'
 import { CutCalls, FIRST_GROUP } from './cut-calls.ts'
 import { CutModel } from './cut-model.ts'
 import { CutNoise } from './cut-noise.ts'
-import type { CutScenario } from './cut-scenarios.ts'
+import { BULK_COUNT, type CutScenario } from './cut-scenarios.ts'
 
 const STORE = 'main'
 const FILES = ['disk.img.fidx', 'host.conf.blob', 'index.json.blob', 'root.pxar.didx']
@@ -273,7 +273,7 @@ export class CutWorld implements AsyncDisposable {
   /** A backup with the content that was begun last meets what is left of its chunks. */
   async #checkWorks(calls: CutCalls): Promise<void> {
     const content = this.#number
-    const backup: SmallBackup = { ...this.#next(), content, bulkCount: 1 }
+    const backup: SmallBackup = { ...this.#next(), content, bulkCount: BULK_COUNT }
     await calls.backUp(backup)
     await calls.collect()
     await checkRestores(calls.connection, backup)
