@@ -1,5 +1,6 @@
 /** Puts together what handlers receive: configuration, authentication, datastores, tasks. */
 import os from 'node:os'
+import { toError } from '../base/errors.ts'
 import type { FileSystem } from '../base/fs/file-system.ts'
 import { nodeFileSystem } from '../base/fs/node-file-system.ts'
 import { type Log, silentLog } from '../base/log.ts'
@@ -12,6 +13,7 @@ import { TaskRegistry } from '../tasks/task-registry.ts'
 import { openAuth } from './auth/auth-context.ts'
 import { FileAuthLog } from './auth/auth-log.ts'
 import type { ServerContext, ServerVersion, SessionSettings } from './context.ts'
+import { finishRemovals } from './finish-removals.ts'
 import { openDatastores } from './open-datastores.ts'
 import { SnapshotLists } from './snapshot-lists.ts'
 
@@ -73,10 +75,10 @@ export async function compose(
     usable.map(({ name }) => name),
     report,
   )
-  for (const { name, maintenance } of known.datastores) {
-    if (maintenance?.type !== 'delete') continue
-    report(`datastore '${name}': its removal did not end; remove it again`)
-  }
+  const removals = finishRemovals({ fs, files, operations, datastores, paths }, tasks, report)
+  await removals.catch((thrown: unknown) => {
+    report(`removals that did not end cannot be finished: ${toError(thrown).message}`)
+  })
   const lists = new SnapshotLists(clock)
   const context: ServerContext = Object.freeze({
     fs,

@@ -1,13 +1,20 @@
 /** The order in which a datastore goes, and what a removal that failed leaves (datastore-semantics.md 9.4). */
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 import { makeTemporaryFolder } from '../../test/support/temporary-folder.ts'
 import { nodeFileSystem } from '../base/fs/node-file-system.ts'
 import { silentProgress } from '../base/progress.ts'
 import { addDatastore, findDatastore } from '../config/datastores.ts'
-import { resolvePaths } from '../config/paths.ts'
+import { type Paths, resolvePaths } from '../config/paths.ts'
 import { compose } from './compose.ts'
 import { removeDatastore } from './remove-datastore.ts'
 
@@ -18,7 +25,9 @@ async function makeServer(context: TestContext) {
   const paths = resolvePaths({ data: folder })
   const fs = { ...nodeFileSystem }
   const composition = await compose({ paths, fs, fingerprint: '' }, () => {})
-  context.after(async () => await composition.close())
+  let closed: Promise<void> | null = null
+  const close = async (): Promise<void> => await (closed ??= composition.close())
+  context.after(close)
   const path = join(folder, 'store')
   mkdirSync(join(path, '.chunks', '0000'), { recursive: true })
   for (const name of ['ns/a', 'ct/1', 'vm/1', 'host/x']) {
@@ -36,7 +45,17 @@ async function makeServer(context: TestContext) {
     log: (line: string) => void lines.push(line),
     warn: (line: string) => void lines.push(`WARN: ${line}`),
   }
-  return { context: composition.context, fs, path, paths, lines, progress }
+  return { close, context: composition.context, fs, path, paths, lines, progress }
+}
+
+/** A start on what is there; ends when nothing is left to do. */
+async function restart(context: TestContext, paths: Paths) {
+  const lines: string[] = []
+  const report = (line: string): void => void lines.push(line)
+  const composition = await compose({ paths, fingerprint: '' }, report)
+  context.after(async () => await composition.close())
+  await composition.context.tasks.idle()
+  return { lines, files: composition.context.files }
 }
 
 suite('removeDatastore()', () => {
@@ -89,6 +108,58 @@ suite('removeDatastore()', () => {
     assert.equal(existsSync(join(path, '.lock')), false)
     assert.ok(existsSync(join(path, 'letter.txt')))
     assert.equal(lines.at(-1), 'WARN: Datastore directory not empty, not deleting.')
+  })
+
+  test('at every step: the next start finishes it', async (context) => {
+    const steps = ['ns', 'ct', 'vm', 'host', '.gc-status', '.chunks', '.lock']
+    for (const step of steps) {
+      const { context: server, fs, path, paths, close, progress } = await makeServer(context)
+      const removeTree = fs.removeTree.bind(fs)
+      fs.removeTree = async (target) => {
+        if (target.endsWith(`/${step}`)) throw new Error('EIO')
+        await removeTree(target)
+      }
+      await assert.rejects(removeDatastore(server, REMOVAL, progress), { message: 'EIO' }, step)
+      await close()
+      assert.ok(existsSync(path))
+      const again = await restart(context, paths)
+      assert.deepEqual(again.lines, ["datastore 'store': its removal did not end; it goes on"])
+      assert.equal(existsSync(path), false, step)
+      assert.equal(await findDatastore(again.files, 'store'), null)
+      assert.deepEqual(readdirSync(join(paths.state, 'removals')), [])
+      assert.deepEqual((await restart(context, paths)).lines, [])
+    }
+  })
+
+  test('what is not the datastore that was to go stays', async (context) => {
+    const changes: Record<string, (path: string, paths: Paths) => void> = {
+      'its disk is not mounted': (path) => renameSync(path, `${path}-elsewhere`),
+      'another folder is there': (path) => {
+        renameSync(join(path, '.lock'), join(path, 'old'))
+        writeFileSync(join(path, '.lock'), '')
+      },
+      'it was taken out of the mode by hand': (_path, { config }) => {
+        const file = join(config, 'datastore.cfg')
+        const text = readFileSync(file, 'utf8').replace('maintenance-mode delete', 'comment x')
+        writeFileSync(file, text)
+      },
+      'it was removed without its data': (_path, { config }) => {
+        writeFileSync(join(config, 'datastore.cfg'), '')
+      },
+    }
+    for (const [what, change] of Object.entries(changes)) {
+      const { context: server, fs, path, paths, close, progress } = await makeServer(context)
+      fs.removeTree = () => Promise.reject(new Error('EIO'))
+      writeFileSync(join(path, 'host/x/owner'), 'root@pam\n')
+      await assert.rejects(removeDatastore(server, REMOVAL, progress), { message: 'EIO' })
+      await close()
+      change(path, paths)
+      await restart(context, paths)
+      const place = existsSync(path) ? path : `${path}-elsewhere`
+      for (const name of ['.chunks/0000', 'host/x/owner']) {
+        assert.ok(existsSync(join(place, name)), `${what}: ${name}`)
+      }
+    }
   })
 
   test('without its data only the configuration goes', async (context) => {

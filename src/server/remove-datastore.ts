@@ -3,7 +3,8 @@
  *
  * Order: out of use, only while nobody works on it; then, if its data goes, the referrers before the chunks; then jobs
  * and rights; then the configuration; the lock file and the folder last. Whatever ends it after the first step leaves
- * the datastore in mode `delete`, and another removal goes on there.
+ * the datastore in mode `delete`, and another removal goes on there; with its data, the next start does (see
+ * removal-notes.ts).
  */
 import type { FileSystem } from '../base/fs/file-system.ts'
 import { CairnError, hasCode } from '../base/errors.ts'
@@ -16,6 +17,7 @@ import type { ActiveOperations } from '../datastore/active-operations.ts'
 import { checkUnused, destroyContent, removeEmptied } from '../datastore/destroy.ts'
 import type { DatastoreRegistry } from '../datastore/registry.ts'
 import { removeStateFolders } from '../datastore/state-folder.ts'
+import { forgetRemoval, noteRemoval } from './removal-notes.ts'
 
 export interface RemovalParts {
   readonly fs: FileSystem
@@ -49,6 +51,9 @@ export async function removeDatastore(
     await closeForRemoval(files, name, { digest })
   })
   if (!isIdle) throw inUse(name)
+  // Nothing goes before the note is durable; what an older one says does not count any more.
+  if (destroyData) await noteRemoval(fs, paths.state, { name, path, keepJobs })
+  else await forgetRemoval(fs, paths.state, name)
   // What this process holds open of it is closed before it goes.
   await datastores.letGoUnused()
   if (destroyData) await orInUse(name, destroyContent(fs, path, progress))
@@ -58,6 +63,7 @@ export async function removeDatastore(
   // What is remembered of it must not be taken for another's of this name.
   await removeStateFolders(fs, { folder: `${paths.state}/datastores/${name}`, path })
   await removeEmptied(fs, path, progress)
+  await forgetRemoval(fs, paths.state, name)
 }
 
 async function orInUse(name: string, work: Promise<void>): Promise<void> {
