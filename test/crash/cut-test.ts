@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { randomInt } from 'node:crypto'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { suite, test, type TestContext } from 'node:test'
 import { type CutFileSystem, powerCutLacks } from '../support/power-cut.ts'
 import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 import { cutOften } from './cut-rounds.ts'
@@ -13,19 +13,28 @@ const SEED_MAX = 2 ** 32
 
 /** `CAIRN_CRASH_CUTS` cuts with a new seed, or with `CAIRN_CRASH_SEED`. */
 export function testCuts(kind: CutFileSystem): void {
-  test(`${CUTS} power cuts on ${kind}, at every named step and at random`, {
-    skip: powerCutLacks(kind) ?? false,
-  }, async (context) => {
-    const folder = await makeTemporaryFolder(context)
-    const seed = Number(process.env['CAIRN_CRASH_SEED'] ?? randomInt(SEED_MAX))
-    context.diagnostic(`seed ${seed}`)
-    const summary = await cutOften(join(folder, 'disk'), { kind, seed, count: CUTS })
-    const { cutCount, afterAnswerCount, damagedCount, stepNames } = summary
-    context.diagnostic(
-      `${cutCount} cuts, ${afterAnswerCount} after an answer, ${stepNames.size} kinds of steps, ${damagedCount} chunk files damaged`,
+  suite('power cuts', () => {
+    test(
+      `${CUTS} on ${kind}, at every named step and at random`,
+      {
+        skip: powerCutLacks(kind) ?? false,
+      },
+      async (context) => await cutMany(kind, context),
     )
-    // A disk that loses nothing, or a hook that stops nothing, would show nothing.
-    assert.ok(damagedCount > 0)
-    assert.ok(stepNames.size > cutCount / 3)
   })
+}
+
+async function cutMany(kind: CutFileSystem, context: TestContext): Promise<void> {
+  const folder = await makeTemporaryFolder(context)
+  const seed = Number(process.env['CAIRN_CRASH_SEED'] ?? randomInt(SEED_MAX))
+  context.diagnostic(`seed ${seed}`)
+  const summary = await cutOften(join(folder, 'disk'), { kind, seed, count: CUTS })
+  const { cutCount, afterAnswerCount, damagedCount, stepNames } = summary
+  context.diagnostic(
+    `${cutCount} cuts, ${afterAnswerCount} after an answer, ${stepNames.size} kinds of steps, ` +
+      `${damagedCount} chunk files damaged`,
+  )
+  // A disk that loses nothing, or a hook that stops nothing, would show nothing.
+  assert.ok(damagedCount > 0)
+  assert.ok(stepNames.size > cutCount / 3)
 }

@@ -1,10 +1,14 @@
 /**
- * The crash tests at length: a kill at every step, a fault in every call, many power cuts (root only).
+ * The crash tests at length: a kill at every step, a fault in every call, many power cuts (root only), and the loops of
+ * backups beside everything that removes.
  *
- *   npm run crash -- [--rounds N] [--folder DIR] [kill] [faults] [power-cut]
+ *   npm run crash -- [--cuts N] [--kind ext4|xfs] [--seed N] [--rounds N] [--minutes N] [--folder DIR] [kill] [faults]
+ *     [cuts] [power-cut] [beside]
  *
- * `--rounds`: power cuts per file system, 50 by default. Stops at the first that shows something wrong and keeps what
- * it left in the folder.
+ * `--cuts`: power cuts at the steps of a server in this process, 1000 by default, half of them on each file system; two
+ * runs with `--kind` use both cores. `--rounds`: cuts below the real server and another process's syncs, 50 by default
+ * per file system. `--minutes`: of `beside`, 10. Stops at the first that shows something wrong and keeps what it left in
+ * the folder.
  */
 import { randomInt } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -14,11 +18,16 @@ import { parseArgs } from 'node:util'
 import { forEachConcurrent } from '../../src/base/async/map-concurrent.ts'
 import { makeCrashData } from '../support/crash-rig.ts'
 import { powerCutLacks } from '../support/power-cut.ts'
+import { runBeside } from './beside-rounds.ts'
+import { cutOften } from './cut-rounds.ts'
 import { ERRNOS, failAtStep } from './fault-rounds.ts'
+import { FAULT_SCENARIOS } from './fault-scenarios.ts'
 import { killAtStep, SCENARIOS } from './kill-rounds.ts'
 import { PowerRig } from './power-rounds.ts'
 
 const ROUNDS_PER_DISK = 5
+const MINUTE_MS = 60_000
+const SEED_MAX = 2 ** 32
 /** Both cores of a small machine. */
 const CONCURRENCY = 2
 const BULK_COUNT = 20
@@ -29,14 +38,22 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     rounds: { type: 'string', default: '50' },
+    cuts: { type: 'string', default: '1000' },
+    kind: { type: 'string' },
+    seed: { type: 'string' },
+    minutes: { type: 'string', default: '10' },
     folder: { type: 'string', default: tmpdir() },
   },
 })
 const roundCount = Number(values.rounds)
+const seed = Number(values.seed ?? randomInt(SEED_MAX))
+const KINDS = (['ext4', 'xfs'] as const).filter((kind) => (values.kind ?? kind) === kind)
 const RUNS: Readonly<Record<string, (folder: string) => Promise<void>>> = {
   kill: killEverywhere,
   faults: failEverywhere,
-  'power-cut': cutOften,
+  cuts: cutAtSteps,
+  'power-cut': cutProcesses,
+  beside: workBeside,
 }
 
 for (const name of positionals.length > 0 ? positionals : Object.keys(RUNS)) {
@@ -65,20 +82,49 @@ async function killEverywhere(folder: string): Promise<void> {
 
 async function failEverywhere(folder: string): Promise<void> {
   const template = await makeCrashData(join(folder, 'template'))
-  for (const errno of ERRNOS) {
-    const at = (step: number) => join(folder, `${errno}-${step}`)
-    const { stepCount } = await failAtStep(template, { at: 0, errno }, at(0))
-    let failedCount = 0
-    await forEachConcurrent(numbersTo(stepCount), { concurrency: CONCURRENCY }, async (step) => {
-      const { wasAnswered } = await failAtStep(template, { at: step, errno }, at(step))
-      if (!wasAnswered) failedCount += 1
+  for (const scenario of FAULT_SCENARIOS) {
+    const at = (errno: string, step: number) => ({
+      at: step,
+      errno,
+      folder: join(folder, `${errno}-${step}`),
     })
-    process.stdout.write(`${errno}: ${failedCount} of ${stepCount} calls failed the backup\n`)
+    const { stepCount } = await failAtStep(template, scenario, at('none', 0))
+    for (const errno of ERRNOS) {
+      let failedCount = 0
+      await forEachConcurrent(numbersTo(stepCount), { concurrency: CONCURRENCY }, async (step) => {
+        const { wasAnswered } = await failAtStep(template, scenario, at(errno, step))
+        if (!wasAnswered) failedCount += 1
+      })
+      process.stdout.write(
+        `${scenario.name}, ${errno}: ${failedCount} of ${stepCount} calls failed what was asked\n`,
+      )
+    }
   }
 }
 
-async function cutOften(folder: string): Promise<void> {
-  for (const kind of ['ext4', 'xfs'] as const) {
+async function cutAtSteps(folder: string): Promise<void> {
+  const kinds = KINDS.filter((kind) => powerCutLacks(kind) === null)
+  for (const kind of kinds) {
+    const count = Math.ceil(Number(values.cuts) / kinds.length)
+    const summary = await cutOften(join(folder, kind), { kind, seed, count }, (line) => {
+      process.stdout.write(`${line}\n`)
+    })
+    const { cutCount, afterAnswerCount, damagedCount, stepNames } = summary
+    process.stdout.write(
+      `${kind}, seed ${seed}: ${cutCount} cuts, ${afterAnswerCount} after an answer, ` +
+        `${stepNames.size} kinds of steps, ${damagedCount} chunk files damaged\n`,
+    )
+  }
+}
+
+async function workBeside(folder: string): Promise<void> {
+  const durationMs = Number(values.minutes) * MINUTE_MS
+  const summary = await runBeside(folder, { durationMs, seed })
+  process.stdout.write(`${JSON.stringify(summary)}\n`)
+}
+
+async function cutProcesses(folder: string): Promise<void> {
+  for (const kind of KINDS) {
     const lack = powerCutLacks(kind)
     if (lack !== null) process.stdout.write(`${kind}: left out, ${lack}\n`)
     const end = lack === null ? roundCount : 0

@@ -1,0 +1,190 @@
+/**
+ * Backups of a real tree in a loop, while collection without grace, prune, forget, verification and restores run beside
+ * them in loops of their own: nothing may be lost, every restored tree must be equal. The real programs.
+ */
+import assert from 'node:assert/strict'
+import { appendFileSync, cpSync, existsSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Connection } from '../../src/client/connection.ts'
+import {
+  forgetSnapshot,
+  listSnapshots,
+  pruneGroup,
+  storePath,
+  upidOf,
+} from '../../src/client/snapshots.ts'
+import { formatSnapshot, parseGroup, parseSnapshot } from '../../src/formats/names.ts'
+import { Random } from '../simulator/random.ts'
+import { prepareCairnData, tokenEnvironment } from '../support/cairn-data.ts'
+import { startCairn } from '../support/cairn-process.ts'
+import { runClient } from '../support/run-client.ts'
+import { untilTaskEnds } from '../support/running-tasks.ts'
+import { connectTo } from '../support/small-backups.ts'
+import { listDisk } from '../support/tree-listing.ts'
+
+/** What is backed up: this project's sources. */
+const TREE = join(import.meta.dirname, '..', '..', 'src')
+const GROUPS = ['host/one', 'host/two']
+const KEPT_COUNT = 3
+const BETWEEN_MS = 100
+const DAY_SECONDS = 86_400
+const CHANGED_SIZE = 100_000
+
+export interface BesideSummary {
+  backups: number
+  restores: number
+  collections: number
+  verifications: number
+  removals: number
+}
+
+interface Rig {
+  readonly folder: string
+  readonly environment: Readonly<Record<string, string>>
+  readonly connection: Connection
+  readonly random: Random
+  /** What each snapshot holds, from before its backup until it is asked to go. */
+  readonly trees: Map<string, string>
+  readonly summary: BesideSummary
+  readonly isOver: () => boolean
+  /** Of the last backup. */
+  time: number
+}
+
+/** Runs for `durationMs` in the new folder `folder`; throws at the first thing that is wrong. */
+export async function runBeside(
+  folder: string,
+  { durationMs, seed }: { readonly durationMs: number; readonly seed: number },
+): Promise<BesideSummary> {
+  const data = await prepareCairnData(join(folder, 'data'))
+  appendFileSync(join(data.paths.config, 'datastore.cfg'), '\ttuning gc-grace=0\n')
+  await using server = await startCairn(data.data)
+  const environment = tokenEnvironment(data, server)
+  await using connection = await connectTo(environment)
+  const summary = { backups: 0, restores: 0, collections: 0, verifications: 0, removals: 0 }
+  const end = performance.now() + durationMs
+  let failure: unknown = null
+  const rig: Rig = {
+    folder,
+    environment,
+    connection,
+    random: new Random(seed),
+    trees: new Map(),
+    summary,
+    time: Date.UTC(2026, 0, 1) / 1000,
+    isOver: () => failure !== null || performance.now() > end,
+  }
+  const loops = GROUPS.map((group) => async () => await backUpChanged(rig, group))
+  loops.push(
+    async () => await collect(rig),
+    async () => await verify(rig),
+    async () => await removeSome(rig),
+    async () => await restoreSome(rig),
+  )
+  const running = loops.map(async (turn) => {
+    while (!rig.isOver()) {
+      await turn().catch((error: unknown) => (failure ??= error))
+      await sleep(BETWEEN_MS)
+    }
+  })
+  await Promise.all(running)
+  if (failure !== null) throw new Error('beside the others', { cause: failure })
+  await collect(rig)
+  await verify(rig)
+  for (const name of rig.trees.keys()) await restore(rig, name)
+  return summary
+}
+
+async function backUpChanged(rig: Rig, group: string): Promise<void> {
+  const { folder, random, summary, trees } = rig
+  const tree = join(folder, group.replace('/', '-'))
+  if (!existsSync(tree)) cpSync(TREE, tree, { recursive: true })
+  // Some chunks are new each time, some come back that were garbage meanwhile.
+  writeFileSync(
+    join(tree, `changed-${random.below(3)}`),
+    Buffer.alloc(CHANGED_SIZE, `${random.below(4)}`),
+  )
+  rmSync(join(tree, `changed-${random.below(3)}`), { force: true })
+  rig.time += DAY_SECONDS
+  const { type, id } = parseGroup(group)
+  const name = formatSnapshot({ type, id, time: rig.time })
+  const listing = textOf(tree)
+  const args = ['backup', `root.pxar:${tree}`, '--backup-id', id, '--backup-time', `${rig.time}`]
+  await client(rig, args)
+  trees.set(name, listing)
+  summary.backups += 1
+}
+
+async function collect({ connection, summary }: Rig): Promise<void> {
+  const { data } = await connection.post(storePath(connection, 'gc'), {})
+  await untilTaskEnds(connection, upidOf(data))
+  summary.collections += 1
+}
+
+async function verify({ connection, summary }: Rig): Promise<void> {
+  const path = storePath(connection, 'verify')
+  const { data } = await connection.post(path, { 'ignore-verified': false })
+  await untilTaskEnds(connection, upidOf(data))
+  summary.verifications += 1
+}
+
+/** Prune of one group, or forget of a snapshot of it that is not the last. */
+async function removeSome({ connection, random, summary, trees }: Rig): Promise<void> {
+  const group = random.pick(GROUPS)
+  const names = [...trees.keys()].filter((name) => name.startsWith(`${group}/`)).toSorted()
+  const old = names.slice(0, -KEPT_COUNT)
+  if (old.length === 0) return
+  if (random.chance(0.5)) {
+    for (const name of old) trees.delete(name)
+    await pruneGroup(
+      connection,
+      { namespace: '', group: parseGroup(group) },
+      { 'keep-last': KEPT_COUNT },
+    )
+  } else {
+    const name = random.pick(old)
+    trees.delete(name)
+    try {
+      await forgetSnapshot(connection, { namespace: '', snapshot: parseSnapshot(name) })
+    } catch (error) {
+      // A restore reads it: not now.
+      if (!/locked|lock/.test(String(error))) throw error
+    }
+  }
+  summary.removals += 1
+}
+
+async function restoreSome(rig: Rig): Promise<void> {
+  const names = [...rig.trees.keys()]
+  if (names.length > 0) await restore(rig, rig.random.pick(names))
+}
+
+/** One that was asked to go meanwhile may fail. */
+async function restore(rig: Rig, name: string): Promise<void> {
+  const expected = rig.trees.get(name)
+  const target = join(rig.folder, 'restored')
+  rmSync(target, { recursive: true, force: true })
+  try {
+    await client(rig, ['restore', name, 'root.pxar', target])
+    assert.ok(textOf(target) === expected, `${name} is not what was backed up`)
+    rig.summary.restores += 1
+  } catch (error) {
+    if (!rig.trees.has(name)) return
+    const listed = await listSnapshots(rig.connection, { namespace: '', group: null })
+    const times = listed.map((one) => `${one['backup-id']} ${one['backup-time']}`).join(', ')
+    throw new Error(`restore of ${name}, there are ${times}`, { cause: error })
+  }
+}
+
+async function client({ environment }: Rig, args: readonly string[]): Promise<void> {
+  const { status, stderr } = await runClient(args, { environment })
+  assert.equal(status, 0, `${args[0]}: ${stderr}`)
+}
+
+/** All that a restore must bring back. */
+function textOf(tree: string): string {
+  return Array.from(listDisk(tree).values(), (entry) => JSON.stringify(entry))
+    .toSorted()
+    .join('\n')
+}
