@@ -35,6 +35,8 @@ const RESTS = /^index\.json\.blob\.tmp_|^\.protected$/
 const KEPT_COUNT = 3
 /** What the caller of a server without disk waits for its answer. */
 const ANSWER_WAIT_MS = 2_000
+const CLOSE_WAIT_MS = 5_000
+const CLOSE_POLL_MS = 2
 /** Of the rounds in which everything is verified; in the others the newest backups are restored and compared. */
 const VERIFY_CHANCE = 0.5
 const RESTORED_COUNT = 2
@@ -98,8 +100,10 @@ export class CutWorld implements AsyncDisposable {
       const world = new CutWorld(disk, data, new Random(options.seed))
       const { connection } = await world.#start()
       const calls = new CutCalls(connection, world.#model)
-      await calls.backUp(world.#next())
+      for (let count = 0; count < KEPT_COUNT; count += 1) await calls.backUp(world.#next())
       await calls.forget({ number: 1 })
+      // The first run of a store is refused when there is no index, by chance in the middle of a scenario.
+      await calls.collect()
       return world
     } catch (error) {
       disk[Symbol.dispose]()
@@ -113,7 +117,7 @@ export class CutWorld implements AsyncDisposable {
     const last = wasCut ? `before step ${at}: ${steps.at(-1)}` : 'after the answer'
     try {
       await this.#stop()
-      assert.deepEqual(openFilesBelow(this.#disk.folder), [], 'left open')
+      await this.#untilClosed()
       this.#disk.restart()
       const damagedCount = countDamaged(written)
       removeEmptyFolders(this.#chunks)
@@ -144,6 +148,14 @@ export class CutWorld implements AsyncDisposable {
     await running?.connection[Symbol.asyncDispose]()
     // Without its disk it cannot end in order.
     await running?.server.close({ graceMs: 0 }).catch(() => {})
+  }
+
+  /** A sync that fails at the end has its stamp written in the background, for a moment longer. */
+  async #untilClosed(): Promise<void> {
+    const { folder } = this.#disk
+    const end = performance.now() + CLOSE_WAIT_MS
+    while (openFilesBelow(folder).length > 0 && performance.now() < end) await sleep(CLOSE_POLL_MS)
+    assert.deepEqual(openFilesBelow(folder), [], 'left open')
   }
 
   async #play(scenario: CutScenario, at: number): Promise<Played> {

@@ -25,6 +25,8 @@ const WITH_LOG = 1
 const WITHOUT_LOG = 2
 const IOCTL = 'int ioctl(int fd, unsigned long request, const uint32_t *argument)'
 const UMOUNT = 'int umount2(const char *target, int flags)'
+/** `MNT_DETACH`. */
+const DETACH = 2
 const MOUNT =
   'int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)'
 
@@ -86,7 +88,8 @@ export class CutDisk implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#unmount()
+    // After a failure something may still be at work: the failure is what must be heard.
+    nativeCall(UMOUNT, [this.folder, DETACH])
     run('losetup', '--detach', this.#device)
     rmSync(this.#image, { force: true })
     rmdirSync(this.folder)
