@@ -156,7 +156,7 @@ suite('removeDatastore()', () => {
       change(path, paths)
       await restart(context, paths)
       const place = existsSync(path) ? path : `${path}-elsewhere`
-      for (const name of ['.chunks/0000', 'host/x/owner']) {
+      for (const name of ['.chunks/0000', 'host/x/owner', '.lock']) {
         assert.ok(existsSync(join(place, name)), `${what}: ${name}`)
       }
     }

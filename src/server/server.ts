@@ -15,6 +15,7 @@ import { createListener, type Listener } from './listener.ts'
 import { removeProcessId, writeProcessId } from './process-id-file.ts'
 import { ROUTES } from './rest/routes.ts'
 import { registerSessions, type Sessions } from './sessions.ts'
+import { openTaskControl } from './task-control.ts'
 
 /** How long sessions may go on when the server ends. */
 export const SESSIONS_GRACE_MS = 30_000
@@ -97,7 +98,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const listener = createListener({ tls, httpServer: app.httpServer, isUpgrade, onUpgrade, log })
   const { host, port } = await listener.listen(options)
   await writeProcessId(fs, { run: paths.run, pid: process.pid })
-  const parts = { composition, sessions, app, listener, accessLog }
+  const { tasks } = context
+  const taskControl = await openTaskControl({ fs, run: paths.run, tasks, log })
+  const parts = { composition, sessions, app, listener, accessLog, taskControl }
   let closing: Promise<void> | null = null
   const close = async (graceMs: number): Promise<void> => {
     closing ??= closeServer(parts, graceMs)
@@ -125,6 +128,7 @@ interface Parts {
   readonly app: App
   readonly listener: Listener
   readonly accessLog: AccessLog
+  readonly taskControl: AsyncDisposable
 }
 
 /** Resolves when no connection is open and no task runs, or with `signal`. */
@@ -149,12 +153,13 @@ async function runOut({ composition, app, listener }: Parts, signal: AbortSignal
 
 /** Referrers before what they refer to: connections, sessions, tasks, datastores. */
 async function closeServer(parts: Parts, graceMs: number): Promise<void> {
-  const { composition, sessions, app, listener, accessLog } = parts
+  const { composition, sessions, app, listener, accessLog, taskControl } = parts
   await listener.stopAccepting()
   await sessions.drain(graceMs)
   const { context } = composition
   context.tasks.abortAll()
   await context.tasks.idle()
+  await taskControl[Symbol.asyncDispose]()
   await app.requests.drain(context.clock, REQUESTS_GRACE_MS)
   await app.fastify.close()
   listener.closeConnections()

@@ -1,7 +1,7 @@
 /** A reload with real processes: the socket is never closed, running sessions end where they began (races.md R-17, R-20). */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 import { FailureRig, PART } from '../support/failure-rig.ts'
@@ -128,6 +128,29 @@ suite('reload', () => {
     await rig.forgetSecond()
     await rig.checkClean()
     await reloads.end()
+  })
+
+  test('a task of the old process is stopped through the new one', async (context) => {
+    await using reloads = await ReloadRig.open(context)
+    const { rig } = reloads
+    const { feed, done } = await rig.startBackup()
+    await using _feed = feed
+    const first = reloads.pid
+    const { status, stderr } = await reloads.reload()
+    assert.equal(status, 0, stderr)
+    const socket = statSync(join(rig.data.paths.run, `tasks-${first}.sock`))
+    assert.equal(socket.mode & 0o777, 0o600)
+    await using connection = await rig.connect()
+    const { data } = await connection.get('nodes/localhost/tasks', { running: true })
+    const [task] = data as { upid: string; pid: number }[]
+    assert.equal(task?.pid, first)
+    await connection.delete(`nodes/localhost/tasks/${encodeURIComponent(task.upid)}`)
+    assert.notEqual((await done).status, 0)
+    assert.match(await rig.lastTaskStatus(), /abort/)
+    await rig.checkClean()
+    await reloads.end()
+    const sockets = readdirSync(rig.data.paths.run).filter((name) => name.endsWith('.sock'))
+    assert.deepEqual(sockets, [])
   })
 
   test('a successor that cannot start changes nothing', async (context) => {

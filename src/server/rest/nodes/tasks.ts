@@ -16,6 +16,7 @@ import { checkPrivilege } from '../../auth/permissions.ts'
 import { refused } from '../../errors.ts'
 import { jsonBytes, RawReply, WithAttributes } from '../../reply.ts'
 import { type Call, type Route, route } from '../../route.ts'
+import { abortElsewhere } from '../../task-control.ts'
 import { withoutUndefined } from '../without-undefined.ts'
 import { maySeeTask, visibleTasks } from './task-access.ts'
 
@@ -62,7 +63,7 @@ export const taskRoutes: readonly Route[] = [
       if (parseUpid(upid).authId !== caller.authId) {
         await checkPrivilege(context.auth, caller, '/system/tasks', ['Sys.Modify'])
       }
-      context.tasks.abort(upid)
+      if (!context.tasks.abort(upid)) await abortElsewhere(context.paths.run, upid)
     },
   }),
 ]
