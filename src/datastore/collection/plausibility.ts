@@ -81,8 +81,9 @@ export async function checkStore(store: Datastore, identities: FolderIdentities)
 }
 
 /**
- * Throws COLLECTION_UNSAFE if a group lost all its snapshots during the run, though it is still there and nobody here
- * removed them; or if an index that could not be read any more was not removed by us while its group changed.
+ * Throws COLLECTION_UNSAFE if nobody here removed what vanished during the run: all snapshots of a group that is still
+ * there; an index that was listed and is gone with its group when it is to be read, as when a namespace is unmounted; or
+ * a group that is another folder now.
  */
 export async function checkRoots(
   store: Datastore,
@@ -94,11 +95,15 @@ export async function checkRoots(
     ({ path }) => isExpectedPlace(path) && !left.has(groupFolderOf(path)),
   )
   const changed = await groups.changed()
-  if (emptied.length === 0 && changed.length === 0) return
+  if (emptied.length === 0 && changed.length === 0 && roots.unread.size === 0) return
   const removed = await store.core.collection.removals.read()
-  for (const { path } of emptied) {
+  const emptiedPaths = new Set(emptied.map(({ path }) => path))
+  for (const path of emptiedPaths.union(roots.unread)) {
+    if (explanationOf(path, removed) !== null) continue
     const folder = `${store.path}/${groupFolderOf(path)}`
-    if (explanationOf(path, removed) !== null || (await groups.read(folder)) === null) continue
+    const isGone = (await groups.read(folder)) === null
+    // A group that goes after its indexes were read costs nothing; single ones may be another program's removal.
+    if (!(isGone ? roots.unread : emptiedPaths).has(path)) continue
     const reason = `all snapshots in ${quote(folder)} vanished, and nobody here removed them`
     throw errors.COLLECTION_UNSAFE({ reason })
   }

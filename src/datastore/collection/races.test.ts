@@ -495,6 +495,22 @@ suite('memory of the last run', () => {
     assert.ok(await hasChunk(store, 'kept'))
   })
 
+  test('R-69: a group that goes between its listing and its reading stops the run', async (context) => {
+    const { store, folder, before } = await rig(context)
+    await backUp(store, T0, ['kept'])
+    await backUp(store, T0, ['mounted'], { group: 'host/web2' })
+    const state = before(
+      ({ name, path }) => name === 'open' && path.includes('/web2/') && path.endsWith('.didx'),
+      async () => await rename(`${store.path}/host/web2`, `${folder}/elsewhere`),
+    )
+    await assert.rejects(gc(store), { code: 'COLLECTION_UNSAFE' })
+    assert.ok(state.ran)
+    assert.ok(await hasChunk(store, 'mounted'))
+    await rename(`${folder}/elsewhere`, `${store.path}/host/web2`)
+    await gc(store)
+    assert.ok(await hasChunk(store, 'mounted'))
+  })
+
   test('R-69: an index that vanished stops the run when its list is lost', async (context) => {
     const { store, folder } = await rig(context)
     await backUp(store, T0, ['kept'])
