@@ -50,7 +50,7 @@ export async function abortElsewhere(run: string, upid: string): Promise<boolean
   socket.setTimeout(ANSWER_WAIT_MS, () => socket.destroy())
   try {
     await once(socket, 'connect')
-    socket.end(`abort ${upid}\n`)
+    socket.write(`abort ${upid}\n`)
     return (await readLine(socket)) === 'OK'
   } catch (error) {
     if (isSystemError(error, 'ENOENT', 'ECONNREFUSED', 'EPIPE', 'ECONNRESET')) return false
