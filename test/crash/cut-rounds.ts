@@ -19,10 +19,13 @@ export interface CutSummary {
   readonly stepNames: Set<string>
 }
 
-/** Makes `count` cuts on disks mounted at `folder`; `report` hears of each. The seed decides all but the kernel. */
+/** Makes `count` cuts, or as many as `durationMaxMs` allows, on disks mounted at `folder`; `report` hears of each. The seed decides all but the kernel. */
 export async function cutOften(
   folder: string,
-  options: Omit<CutWorldOptions, 'syncLevel'> & { readonly count: number },
+  options: Omit<CutWorldOptions, 'syncLevel'> & {
+    readonly count: number
+    readonly durationMaxMs?: number
+  },
   report: (line: string) => void = () => {},
 ): Promise<CutSummary> {
   const random = new Random(options.seed)
@@ -34,13 +37,15 @@ export async function cutOften(
   }
   const known = new Map<CutScenario, readonly string[]>()
   let diskCount = 0
-  while (summary.cutCount < options.count) {
+  const end = performance.now() + (options.durationMaxMs ?? Infinity)
+  const isOver = (): boolean => summary.cutCount >= options.count || performance.now() > end
+  while (!isOver()) {
     const seed = random.next()
     const syncLevel = SYNC_LEVELS[diskCount % SYNC_LEVELS.length] ?? 'filesystem'
     diskCount += 1
     await using world = await CutWorld.open(folder, { kind: options.kind, syncLevel, seed })
-    const end = Math.min(options.count, summary.cutCount + ROUNDS_PER_DISK)
-    while (summary.cutCount < end) {
+    const diskEnd = summary.cutCount + ROUNDS_PER_DISK
+    while (!isOver() && summary.cutCount < diskEnd) {
       const scenario = random.pick(CUT_SCENARIOS)
       const at = pickStep(known.get(scenario), { random, seen: summary.stepNames, scenario })
       const round = await world.cut(scenario, at)

@@ -9,6 +9,10 @@ import { cutOften } from './cut-rounds.ts'
 
 /** 300 with both kinds. */
 const CUTS = Number(process.env['CAIRN_CRASH_CUTS'] ?? 150)
+/** On a machine that does much else there are fewer: no file may take four minutes. */
+const DURATION_MAX_MS = Number(process.env['CAIRN_CRASH_SECONDS'] ?? 90) * 1000
+/** Among so many some lose a chunk. */
+const TELLING_COUNT = 50
 const SEED_MAX = 2 ** 32
 
 /** `CAIRN_CRASH_CUTS` cuts with a new seed, or with `CAIRN_CRASH_SEED`. */
@@ -28,13 +32,18 @@ async function cutMany(kind: CutFileSystem, context: TestContext): Promise<void>
   const folder = await makeTemporaryFolder(context)
   const seed = Number(process.env['CAIRN_CRASH_SEED'] ?? randomInt(SEED_MAX))
   context.diagnostic(`seed ${seed}`)
-  const summary = await cutOften(join(folder, 'disk'), { kind, seed, count: CUTS })
+  const summary = await cutOften(join(folder, 'disk'), {
+    kind,
+    seed,
+    count: CUTS,
+    durationMaxMs: DURATION_MAX_MS,
+  })
   const { cutCount, afterAnswerCount, damagedCount, stepNames } = summary
   context.diagnostic(
     `${cutCount} cuts, ${afterAnswerCount} after an answer, ${stepNames.size} kinds of steps, ` +
       `${damagedCount} chunk files damaged`,
   )
   // A disk that loses nothing, or a hook that stops nothing, would show nothing.
-  assert.ok(damagedCount > 0)
-  assert.ok(stepNames.size > cutCount / 3)
+  assert.ok(cutCount < TELLING_COUNT || damagedCount > 0)
+  assert.ok(stepNames.size >= (cutCount - afterAnswerCount) / 3)
 }
