@@ -377,6 +377,19 @@ export const COLLECTION_GUARDS: readonly Guard[] = [
     test: [RACES, 'R-69: an index that vanished stops the run when its list is lost'],
   },
   {
+    races: ['R-02', 'R-69'],
+    what: 'a group that goes between its listing and its reading stops the run',
+    where: 'checkRoots()',
+    cuts: [
+      {
+        file: `${COLLECTION}/plausibility.ts`,
+        find: '    if (!(isGone ? roots.unread : emptiedPaths).has(path)) continue\n',
+        replace: '    if (isGone || !emptiedPaths.has(path)) continue\n',
+      },
+    ],
+    test: [RACES, 'R-69: a group that goes between its listing and its reading stops the run'],
+  },
+  {
     races: ['D4', 'D5'],
     what: 'a clone registers every digest that it takes over',
     where: 'FixedIndexWriter.#takeOver()',

@@ -18,6 +18,8 @@ export interface Call {
   readonly detail: string
   /** Monotonic time before which it may not be chosen. */
   readonly dueMs: number
+  /** Step after which it was asked for: until it takes effect it is on its way to the kernel. */
+  readonly askedAtStep: number
   /** Takes effect and gives the answer. */
   run(): unknown
   readonly resolve: (value: unknown) => void

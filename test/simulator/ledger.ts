@@ -25,6 +25,8 @@ export class Ledger {
   lastRot: { readonly digest: string; readonly how: string; readonly step: number } | null = null
   /** Damaged ones that somebody wrote again, with the number of syncs before: not durable until the next. */
   readonly healed = new Map<string, number>()
+  /** Snapshots that were there when a collection began that ended well. */
+  readonly collected = new Set<string>()
   /** Snapshots of which nothing is demanded: another program left them, or a power cut at level `none`. */
   readonly excused = new Set<string>()
 

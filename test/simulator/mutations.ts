@@ -54,6 +54,17 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
   },
   {
+    id: 'R-05',
+    what: 'a folder that vanished before it was listed is an error',
+    patches: [
+      {
+        file: `${COLLECTION}/walk-roots.ts`,
+        find: "    if (folder !== '' && isSystemError(error, 'ENOENT')) return []\n",
+        replace: '',
+      },
+    ],
+  },
+  {
     id: 'R-06',
     what: 'a folder that cannot be read has no indexes',
     patches: [
@@ -271,6 +282,19 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
   },
   {
+    id: 'R-43',
+    what: 'a removal goes on without the lock of the manifest',
+    patches: [
+      {
+        file: 'src/datastore/remove-snapshot.ts',
+        find:
+          '    const manifestLock = await orLocked(store.locks.lockManifest(ns, ref), prefix, path)\n' +
+          '    locks.defer(async () => await endLock(manifestLock, isGone()))\n',
+        replace: '',
+      },
+    ],
+  },
+  {
     id: 'R-45',
     what: 'the base of a session is not locked',
     patches: [
@@ -439,6 +463,43 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
   },
   {
+    id: 'R-63e',
+    what: "the file system of a session's namespace is not synced",
+    patches: [
+      {
+        file: `${SESSIONS}/begin-backup.ts`,
+        find: '    await store.core.sync.addDevice(path)\n',
+        replace: '',
+      },
+    ],
+  },
+  {
+    id: 'R-66',
+    what: 'sessions and gate belong to the path of a store',
+    patches: [
+      {
+        file: 'src/datastore/store-core.ts',
+        find: '      const known = cores.get(processLock.identity)\n',
+        replace: '      const known = cores.get(options.path)\n',
+      },
+      {
+        file: 'src/datastore/store-core.ts',
+        find: '    const other = cores.get(processLock.identity)\n',
+        replace: '    const other = cores.get(options.path)\n',
+      },
+      {
+        file: 'src/datastore/store-core.ts',
+        find: '    cores.set(processLock.identity, core)\n',
+        replace: '    cores.set(options.path, core)\n',
+      },
+      {
+        file: 'src/datastore/store-core.ts',
+        find: '    cores.delete(this.identity)\n',
+        replace: '    cores.delete(this.#options.path)\n',
+      },
+    ],
+  },
+  {
     id: 'R-67',
     what: 'the marks are asked before the last checks and not again',
     patches: [
@@ -453,6 +514,17 @@ export const MUTATIONS: readonly Mutation[] = [
         file: `${COLLECTION}/sweep.ts`,
         find: '      if (this.#isNeeded(entry)) this.#keep(entry)\n      else entries.push(entry)\n',
         replace: '      entries.push(entry)\n',
+      },
+    ],
+  },
+  {
+    id: 'R-69',
+    what: 'roots that vanished since the last run are not missed',
+    patches: [
+      {
+        file: `${COLLECTION}/memory.ts`,
+        find: '    if (this.#known === null || this.#run.isConfirmed) return []\n',
+        replace: '    if (this.#known !== undefined) return []\n',
       },
     ],
   },

@@ -2,6 +2,8 @@
 import type { Inode } from './kernel/disk.ts'
 
 export const STORE_FOLDER = '/data/store'
+/** A namespace that may be a file system of its own. */
+export const SPACE_FOLDER = `${STORE_FOLDER}/ns/m`
 /** A link to it that the configuration may name instead. */
 export const STORE_LINK = '/data/alias'
 const CHUNK = /^\/data\/store\/\.chunks\/[0-9a-f]{4}\/([0-9a-f]{64})$/

@@ -21,6 +21,7 @@ export function printSchedule(schedule: Schedule): string[] {
 function* printWorld({ world, operations, parallelMax }: Schedule): Generator<string> {
   const { settings, timeStepMs, stepMs, ready, garbage } = world
   yield `sync level ${settings.syncLevel ?? 'filesystem'}, file times of ${timeStepMs} ms, ${stepMs} ms a step`
+  if (world.isSpaceMounted) yield 'namespace m is a file system of its own'
   for (const { group, archives } of ready) {
     const list = Object.entries(archives).map(([name, chunks]) => `${name} ${namesOf(chunks)}`)
     yield `snapshot of ${group}: ${list.join(', ')}`

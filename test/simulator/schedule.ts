@@ -20,7 +20,7 @@ export interface Schedule {
 
 export function makeSchedule(seed: number): Schedule {
   const random = new Random(seed)
-  const theme = random.chance(0.5) ? random.pick(THEMES) : null
+  const theme = random.chance(0.6) ? random.pick(THEMES) : null
   const opening = openingOf(random, theme)
   const count = 4 + random.below(7)
   const operations: Operation[] = []
@@ -77,7 +77,8 @@ function makeWorld(
   theme: Theme | null,
 ): WorldOptions {
   const { chunkCount = 2 + random.below(CHUNK_COUNT - 1), hasGarbage, graceMs } = theme ?? {}
-  const syncLevel = random.pick(['filesystem', 'filesystem', 'filesystem', 'file', 'none'] as const)
+  const drawn = random.pick(['filesystem', 'filesystem', 'filesystem', 'file', 'none'] as const)
+  const syncLevel = theme?.syncLevel ?? drawn
   const grace = random.pick([0, 0, 0, 0, 2_000, 86_700_000])
   return {
     slowAnswers: random.pick([0, 0, 0, 0.05, 0.3]),

@@ -43,6 +43,8 @@ export class Scheduler {
   fault: ((call: Call) => void) | null = null
   /** Whose call takes effect now. */
   acting: Actor | null = null
+  /** Step after which that call was asked for. */
+  askedAtStep = 0
   readonly #policy: Policy
   readonly #stepMs: number
 
@@ -80,6 +82,7 @@ export class Scheduler {
         name,
         detail,
         dueMs: this.nowMs + delayMs,
+        askedAtStep: this.stepCount,
         run,
         resolve: resolve as (value: unknown) => void,
         reject,
@@ -119,6 +122,7 @@ export class Scheduler {
     this.nowMs += this.#stepMs
     let error: unknown
     this.acting = actor
+    this.askedAtStep = call.askedAtStep
     try {
       this.fault?.(call)
       const result = call.run()

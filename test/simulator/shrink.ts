@@ -55,6 +55,7 @@ class Search {
       this.#try({ world: { ...world, ready: world.ready.filter((_, at) => at !== index) } })
     }
     this.#try({ world: { ...this.best.world, timeStepMs: 1 } })
+    this.#try({ world: { ...this.best.world, isSpaceMounted: false } })
     this.#try({ world: { ...this.best.world, stepMs: 1 } })
     for (let parallelMax = 1; parallelMax < this.best.parallelMax; parallelMax += 1) {
       if (this.#try({ parallelMax })) break

@@ -11,6 +11,7 @@ export interface Theme {
   readonly chunkCount?: number
   readonly hasGarbage?: true
   readonly graceMs?: 0
+  readonly syncLevel?: 'filesystem'
   readonly world?: Partial<WorldOptions>
 }
 
@@ -23,6 +24,7 @@ export const THEMES: readonly Theme[] = [
     openings: [
       ['rot', 'backup', 'verify'],
       ['rot', 'verify', 'backup', 'verify'],
+      ['rot', 'backup', 'rot', 'verify'],
       ['backup', 'backup', 'rot', 'verify'],
     ],
     ready: ['host/g1', 'host/g2'],
@@ -55,11 +57,18 @@ export const THEMES: readonly Theme[] = [
   { kinds: ['backup', 'collect', 'reload', 'crash'] },
   {
     kinds: ['backup', 'failWriteBack', 'cutPower', 'kernel'],
-    openings: [
-      ['backup', 'kernel', 'cutPower', 'backup', 'backup'],
-      ['backup', 'backup', 'failWriteBack', 'backup'],
-    ],
+    openings: [['backup', 'backup', 'failWriteBack', 'backup']],
     chunkCount: 2,
+  },
+  {
+    kinds: ['backup', 'cutPower'],
+    openings: [
+      ['backup', 'backup', 'cutPower', 'backup', 'backup', 'backup'],
+      ['backup', 'backup', 'backup', 'cutPower', 'backup', 'backup', 'backup'],
+    ],
+    ready: [],
+    chunkCount: 2,
+    syncLevel: 'filesystem',
   },
   { kinds: ['backup', 'removeSpace', 'forget'] },
   {
@@ -68,5 +77,20 @@ export const THEMES: readonly Theme[] = [
     ready: ['m:host/g1', 'm:host/g1', 'host/g1'],
     graceMs: 0,
     world: { isSpaceMounted: true },
+  },
+  {
+    kinds: ['collect', 'unmountSpace', 'mountSpace'],
+    openings: [['collect', 'unmountSpace', 'collect', 'mountSpace']],
+    ready: ['m:host/g1', 'host/g1'],
+    graceMs: 0,
+    world: { isSpaceMounted: true, stepMs: 10 },
+  },
+  {
+    kinds: ['backup', 'collect', 'reconfigure'],
+    openings: [['backup', 'reconfigure', 'collect']],
+    chunkCount: 3,
+    hasGarbage: true,
+    graceMs: 0,
+    world: COARSE,
   },
 ]

@@ -15,7 +15,7 @@ import type { Inode } from './kernel/disk.ts'
 import { Machine } from './kernel/machine.ts'
 import { Ledger } from './ledger.ts'
 import { isChunkWhole } from './restore.ts'
-import { STORE_FOLDER, STORE_LINK } from './places.ts'
+import { SPACE_FOLDER, STORE_FOLDER, STORE_LINK } from './places.ts'
 import type { Policy } from './policy.ts'
 import { formatTime, snapshotFiles } from './ready-snapshots.ts'
 import type { Actor, Call } from './actor.ts'
@@ -110,6 +110,16 @@ export class World implements Scene {
     this.machine.watcher = this.checker
   }
 
+  /** Of namespace `m`; null if it is on the store's. */
+  get spaceDisk(): Device | null {
+    return this.disks[1] ?? null
+  }
+
+  /** Does nothing where nothing is to be mounted. */
+  mountSpace(): void {
+    if (this.spaceDisk !== null) this.machine.mount(SPACE_FOLDER, this.spaceDisk)
+  }
+
   /** The folder of the store, whatever is mounted. */
   get store(): Inode {
     return this.machine.get(STORE_FOLDER)
@@ -117,6 +127,10 @@ export class World implements Scene {
 
   get lastActor(): Actor | null {
     return this.scheduler.acting
+  }
+
+  get askedAtStep(): number {
+    return this.scheduler.askedAtStep
   }
 
   get clockOffsetMs(): number {
@@ -267,6 +281,7 @@ export class World implements Scene {
 
   /** When nothing runs any more: promises, and that nothing is held. */
   checkEnd(): void {
+    this.mountSpace()
     this.checker.checkAll('at the end')
     this.checker.checkPromises('at the end')
     this.checker.checkNotes()
@@ -296,11 +311,10 @@ export class World implements Scene {
     machine.mkdir('/run/locks', { mode: 0o755 })
     machine.symlink(STORE_FOLDER, STORE_LINK)
     machine.open(`${STORE_FOLDER}/.lock`, 'read-write-create', 0o644)
-    machine.mkdir(`${STORE_FOLDER}/ns/m`, { recursive: true })
+    machine.mkdir(SPACE_FOLDER, { recursive: true })
     if (options.isSpaceMounted) {
-      const disk = machine.addDevice()
-      this.disks.push(disk)
-      machine.mount(`${STORE_FOLDER}/ns/m`, disk)
+      this.disks.push(machine.addDevice())
+      this.mountSpace()
     }
     for (const index of options.garbage) this.#putChunk(index)
     for (const ready of options.ready) this.#putSnapshot(ready)

@@ -27,8 +27,10 @@ async function collectOnce(running: Running, store: Datastore): Promise<void> {
     startOffsetMs: null,
   })
   const progress = silentProgress(process.shutdown.signal)
+  const keys = listVisible(world).map(({ key }) => key)
   try {
     await collect(store, { progress, upid: UPID, passCount })
+    for (const key of keys) world.ledger.collected.add(key)
   } finally {
     world.collections.delete(actor)
   }

@@ -2,7 +2,7 @@
 import type { Digest } from '../../../src/formats/digest.ts'
 import { CHUNKS } from '../chunks.ts'
 import type { Inode } from '../kernel/disk.ts'
-import { MANIFEST, visibleSnapshots } from '../places.ts'
+import { MANIFEST, SPACE_FOLDER, visibleSnapshots } from '../places.ts'
 import { findChunk, isChunkWhole, referencesOf, whyNotRestorable } from '../restore.ts'
 import type { World } from '../world.ts'
 import type { Running } from './operation.ts'
@@ -113,6 +113,23 @@ export async function passTime({ world, random }: Running): Promise<void> {
   await world.scheduler.call('clock', 'time passes', () => {
     world.scheduler.nowMs += random.pick([1_000, 6_000, 60_000, 100_000_000])
   })
+}
+
+/**
+ * A namespace's file system is gone for a while (races.md R-69). Only when a collection knows all that is there: of
+ * what no run ever saw, nobody can say that it vanished.
+ */
+export async function unmountSpace({ world }: Running): Promise<void> {
+  await world.scheduler.call('kernel', 'unmounts ns/m', () => {
+    if (world.spaceDisk === null) return
+    const keys = [...visibleSnapshots(world.store)].map(({ key }) => key)
+    const isKnown = keys.every((key) => !key.startsWith('m:') || world.ledger.collected.has(key))
+    if (isKnown) world.machine.unmount(SPACE_FOLDER)
+  })
+}
+
+export async function mountSpace({ world }: Running): Promise<void> {
+  await world.scheduler.call('kernel', 'mounts ns/m', () => world.mountSpace())
 }
 
 /** A chunk is damaged, or an administrator removes it. */

@@ -7,10 +7,12 @@ import {
   failWriteBack,
   jumpClock,
   kernel,
+  mountSpace,
   passTime,
   reconfigure,
   reload,
   rot,
+  unmountSpace,
 } from './events.ts'
 import { restore, verify } from './look.ts'
 import type { Running } from './operation.ts'
@@ -38,6 +40,8 @@ export const OPERATIONS = {
   passTime,
   reconfigure,
   rot,
+  unmountSpace,
+  mountSpace,
 } satisfies Record<string, (running: Running) => Promise<void>>
 
 export type Kind = keyof typeof OPERATIONS
@@ -64,4 +68,7 @@ export const KINDS: Readonly<Record<Kind, number>> = {
   passTime: 4,
   reconfigure: 2,
   rot: 3,
+  // In their theme only: a namespace that somebody writes to is not unmounted.
+  unmountSpace: 0,
+  mountSpace: 0,
 }
