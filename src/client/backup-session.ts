@@ -65,6 +65,11 @@ export class BackupSession implements AsyncDisposable {
     this.#signal = signal
   }
 
+  /** Aborted with SESSION_LOST when the connection is gone. */
+  get lost(): AbortSignal {
+    return this.#session.lost
+  }
+
   /** Unix seconds of the snapshot that known chunks may come from, or null. */
   async previousBackupTime(): Promise<number | null> {
     const time = await this.#call('GET', '/previous_backup_time')

@@ -104,6 +104,8 @@ export class H2Session implements AsyncDisposable {
   readonly fingerprint: string
   /** Resolves when the connection is gone, however it went. */
   readonly closed: Promise<void>
+  /** Aborted with SESSION_LOST when the connection is gone, for work that makes no request at the moment. */
+  readonly lost: AbortSignal
   readonly #session: http2.ClientHttp2Session
   readonly #userAgent: string
   readonly #slots = new Semaphore(REQUESTS_MAX)
@@ -123,7 +125,13 @@ export class H2Session implements AsyncDisposable {
     })
     const { promise, resolve } = Promise.withResolvers<void>()
     this.closed = promise
-    session.once('close', resolve)
+    const lost = new AbortController()
+    this.lost = lost.signal
+    session.once('close', () => {
+      resolve()
+      // Requests that it ends know better why: they are told first.
+      setImmediate(() => lost.abort(this.#explain(null, undefined)))
+    })
     const isWaiting = (): boolean => this.#runningCount > 0
     const onDead = (): void => this.destroy(silent(silenceMs))
     watchSilence({ session, socket, isWaiting }, { silenceMs, onDead })

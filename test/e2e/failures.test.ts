@@ -59,6 +59,20 @@ suite('a backup whose client fails', () => {
     await rig.checkClean()
   })
 
+  test('the task is stopped while the client waits for its source', async () => {
+    const { feed, done } = await rig.startBackup()
+    await using _feed = feed
+    await using connection = await rig.connect()
+    const { data } = await connection.get('nodes/localhost/tasks', { running: true })
+    const [task] = data as { upid: string }[]
+    await connection.delete(`nodes/localhost/tasks/${encodeURIComponent(task?.upid ?? '')}`)
+    const { status, stderr } = await done
+    assert.equal(status, 255)
+    assert.match(stderr, /\nError: [^\n]*the connection ended \(closed\)\n$/)
+    assert.equal(await rig.lastTaskStatus(), 'task aborted')
+    await rig.checkClean()
+  })
+
   test('the connection is cut in the middle of a chunk', async () => {
     await using proxy = await startCutProxy(rig.server.port, 3 * MIB)
     const large = join(folder, 'large-image')

@@ -69,7 +69,8 @@ export async function backup(
     crypt: options.encryption.mode === 'encrypt' ? crypt : null,
     mode: options.encryption.mode,
     repository: formatRepository(connection.repository),
-    signal: connection.signal,
+    // A source that is silent, such as a pipe, must not hide that the server has gone.
+    signal: AbortSignal.any([session.lost, ...given(connection.signal)]),
     manifest: emptyManifest(options.snapshot),
   }
   await using trees = new TreeUploads(run, options)
@@ -85,6 +86,10 @@ export async function backup(
   await finish(run, key, options)
   host.log(`Duration: ${((host.clock.monotonic() - started) / 1000).toFixed(2)}s`)
   host.log(`End Time: ${formatLocalDate(unixSeconds(host.clock))}`)
+}
+
+function given(signal: AbortSignal | undefined): readonly AbortSignal[] {
+  return signal === undefined ? [] : [signal]
 }
 
 function logStart(host: ClientHost, { namespace, snapshot }: BackupOptions): void {
