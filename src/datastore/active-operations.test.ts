@@ -12,19 +12,28 @@ const LIVING = new Map([
   [11, 1100],
 ])
 
+const opened = new Set<ActiveOperations>()
+
 async function makeFolder(context: TestContext): Promise<string> {
+  // Hooks run in the order of their registration: nobody writes any more when the folder goes.
+  context.after(async () => {
+    for (const operations of opened) await operations.flush()
+    opened.clear()
+  })
   return `${await makeTemporaryFolder(context)}/active-operations`
 }
 
 /** The books of a pretended process. */
 function open(folder: string, pid: number, fs = nodeFileSystem): ActiveOperations {
-  return new ActiveOperations({
+  const operations = new ActiveOperations({
     fs,
     clock: systemClock,
     folder,
     self: { pid, starttime: LIVING.get(pid) ?? 0 },
     isAlive: async (other, starttime) => LIVING.get(other) === starttime,
   })
+  opened.add(operations)
+  return operations
 }
 
 function entriesOf(folder: string, store: string): unknown {
