@@ -236,7 +236,7 @@ export function renderRaces(): string {
 
 const HEAD = `# Races, their guards and their tests
 
-One line for each race of \`../shared/spec/races.md\` and for D1 to D12: what protects from it, where, and the test that fails
+One line for each race that is known of backup servers of this kind (R-01 to R-70, D1 to D12): what protects from it, where, and the test that fails
 without it. \`npm run test:guards\` takes each guard out in turn (an exact text of src, replaced in a process of its own) and
 fails if its test still passes; "without …" names other layers that are off then, so that the guard stands alone. Made from
 \`test/races/catalogue.ts\` by \`node tools/races-doc.ts\`; a test compares.
