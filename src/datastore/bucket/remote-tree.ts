@@ -1,0 +1,22 @@
+/**
+ * The copy of a datastore's tree in its bucket: everything but chunks (formats.md 10.1, datastore-semantics.md 19.5).
+ * Paths are relative to the datastore's folder (`ns/a/vm/100/…/index.json.blob`); keys are `<store>/.cnt/<path>`.
+ *
+ * Who adds a reference writes remote first where losing the local copy is harmless; who removes removes remote first
+ * (races.md R-57): after a crash at any step a refresh shows at least what clients were told.
+ * Errors: those of ObjectStore; then nothing local may be changed.
+ */
+export interface RemoteTree {
+  /** Replaces the object. A late attempt of an older write must not win: If-Match where it is honoured (races.md R-70). */
+  write(path: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void>
+  /** Makes an empty marker (`.namespace`, `.protected`); one that is there is no error. */
+  mark(path: string, signal?: AbortSignal): Promise<void>
+  /** Removes one object; a missing one is no error. Suspects are noted (races.md R-60). */
+  remove(path: string, signal?: AbortSignal): Promise<void>
+  /** Removes all objects below `folder`, referrers last is not needed: the manifest goes first. */
+  removeTree(folder: string, signal?: AbortSignal): Promise<void>
+  /** Copies all objects below `from` to `to` (the manifest last), then removes those of `from`. */
+  copyTree(from: string, to: string, signal?: AbortSignal): Promise<void>
+  /** Throws SNAPSHOT_SUSPECT while a delete below `folder` may still be executed: nothing may be put there. */
+  checkUsable(folder: string): void
+}
