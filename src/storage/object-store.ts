@@ -69,6 +69,8 @@ export interface ListPage {
 
 /** Stock refuses longer ones; it holds for the part behind the store's name (formats.md 10.1). */
 export const KEY_SIZE_MAX = 1_024
+/** What one PUT takes at most; nothing of ours comes near. */
+export const OBJECT_SIZE_MAX = 5 * 2 ** 30
 /** Keys of one page of a list and of one batch of deletes. */
 export const KEYS_PER_REQUEST = 1_000
 
