@@ -25,6 +25,14 @@ export function parseBytes(text: string): number | null {
   return Math.round(Number(digits) * (binary === 'i' ? 1024 : 1000) ** exponent)
 }
 
+/** `text` with a number of at most three decimals, a space and its unit: `10 MiB`, `6 MB`; null if it is no size. */
+export function tidyBytes(text: string): string | null {
+  const match = SIZE.exec(text.trim())
+  if (match === null) return null
+  const [, digits = '', letter = '', binary = ''] = match
+  return `${Math.round(Number(digits) * 1000) / 1000} ${letter.toUpperCase()}${binary}B`
+}
+
 const MINUTE = 60
 const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR

@@ -22,6 +22,8 @@ export interface ConfigFile<T> {
   readonly lockName: string
   /** Mode of a new file; an existing one keeps its own. */
   readonly mode: number
+  /** Bits that an existing file may keep, for one with secrets; all by default. */
+  readonly modeMask?: number
   /** The value of `bytes`; an absent file is empty bytes. */
   readonly parse: (bytes: Uint8Array) => T
   readonly format: (value: T) => Uint8Array
@@ -109,7 +111,7 @@ export class ConfigFiles {
     if (next === current.value) return
     const stat = await this.#stat(file)
     await atomicWrite(this.fs, this.pathOf(file), file.format(next), {
-      mode: stat === null ? file.mode : stat.mode & 0o7777,
+      mode: stat === null ? file.mode : stat.mode & (file.modeMask ?? 0o7777),
       owner: stat === null ? owner : ownerToKeep(stat),
       durable: true,
     })

@@ -42,7 +42,12 @@ suite('listDatastores()', () => {
       type: 'offline',
       message: 'being moved',
     })
-    assert.equal(byName.get('fxs3')?.backend?.get('bucket'), 'fxbucket')
+    assert.deepEqual(byName.get('fxs3')?.backend, {
+      kind: 's3',
+      endpointId: 'fxs3ep',
+      bucket: 'fxbucket',
+      maxCacheBytes: 2 ** 30,
+    })
     assert.equal(byName.get('fxgold')?.maintenance, null)
     assert.equal(byName.get('fxgold')?.tuning.syncLevel, 'filesystem')
   })

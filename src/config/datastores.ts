@@ -4,6 +4,7 @@
  */
 import { isAbsolute, relative, resolve } from 'node:path'
 import type { ConfigFiles } from './config-files.ts'
+import { backendOf, type StoredBackend } from './datastore-backend.ts'
 import { errors } from './errors.ts'
 import { parseBoolean, parsePropertyString } from './property-string.ts'
 import {
@@ -36,8 +37,8 @@ export interface DatastoreConfig {
   readonly verifyNew: boolean
   readonly maintenance: Maintenance | null
   readonly tuning: Tuning
-  /** The property `backend`; null = a plain folder. */
-  readonly backend: ReadonlyMap<string, string> | null
+  /** The property `backend`, or that it cannot be read: then nobody may take it for a plain folder. */
+  readonly backend: StoredBackend
   /** Every stored property as text, without the name. */
   readonly raw: ReadonlyMap<string, string>
 }
@@ -140,7 +141,6 @@ export async function removeDatastore(
 
 function datastoreOf(section: Section): DatastoreConfig {
   const raw = propertiesOf(section)
-  const backend = propertyMap(raw.get('backend'), 'type')
   return Object.freeze({
     name: section.id,
     path: raw.get('path') ?? '',
@@ -149,8 +149,7 @@ function datastoreOf(section: Section): DatastoreConfig {
     verifyNew: parseBoolean(raw.get('verify-new') ?? '') ?? false,
     maintenance: maintenanceOf(raw.get('maintenance-mode')),
     tuning: tuningOf(propertyMap(raw.get('tuning'))),
-    backend:
-      backend === null || (backend.get('type') ?? 'filesystem') === 'filesystem' ? null : backend,
+    backend: backendOf(raw.get('backend')),
     raw,
   })
 }

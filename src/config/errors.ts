@@ -45,6 +45,38 @@ export const errors = defineErrors({
     message: (data: { readonly key: string; readonly value: string; readonly expected: string }) =>
       `parameter verification failed - 'tuning': value '${data.value}' of '${data.key}' is none of: ${data.expected}`,
   },
+  BACKEND_INVALID: {
+    kind: 'Invalid',
+    message: ({ reason }: { readonly reason: string }) =>
+      `parameter verification failed - 'backend': ${reason}`,
+  },
+  /** (wire) */
+  S3_ENDPOINT_EXISTS: {
+    kind: 'Conflict',
+    message: ({ id }: { readonly id: string }) =>
+      `parameter verification failed - 'id': s3 client config '${id}' already exists.`,
+  },
+  /** (wire) */
+  S3_ENDPOINT_UNKNOWN: {
+    kind: 'NotFound',
+    message: ({ id }: { readonly id: string } & Status) => `no such s3-endpoint '${id}'`,
+  },
+  /** (wire) The answer of DELETE. */
+  S3_ENDPOINT_MISSING: {
+    kind: 'NotFound',
+    message: ({ id }: { readonly id: string } & Status) => `s3 client config '${id}' do not exist.`,
+  },
+  /** (wire) */
+  S3_ENDPOINT_IN_USE: {
+    kind: 'Conflict',
+    message: ({ store }: { readonly id: string; readonly store: string }) =>
+      `in-use by datastore ${store}`,
+  },
+  S3_ENDPOINT_INVALID: {
+    kind: 'Invalid',
+    message: (data: { readonly id: string; readonly key: string; readonly reason: string }) =>
+      `Cannot use S3 endpoint '${data.id}': property '${data.key}': ${data.reason}`,
+  },
   /** (wire) */
   DATASTORE_NESTED: {
     kind: 'Conflict',

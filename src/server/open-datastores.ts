@@ -3,6 +3,7 @@ import type { Log } from '../base/log.ts'
 import { unixSeconds } from '../base/time/clock.ts'
 import type { ConfigFiles } from '../config/config-files.ts'
 import { type DatastoreConfig, findDatastore } from '../config/datastores.ts'
+import { errors as configErrors } from '../config/errors.ts'
 import { ActiveOperations } from '../datastore/active-operations.ts'
 import { DatastoreRegistry } from '../datastore/registry.ts'
 import type { DatastoreSettings } from '../datastore/settings.ts'
@@ -57,11 +58,13 @@ function settingsFrom(
 ): DatastoreSettings | null {
   if (config === null) return null
   const { name, path, verifyNew, maintenance, tuning, backend } = config
-  if (backend?.get('type') === 's3') {
+  if (backend.kind === 'invalid') throw configErrors.BACKEND_INVALID({ reason: backend.reason })
+  if (backend.kind === 's3') {
     throw errors.NOT_BUILT_YET({ what: `S3 (datastore '${name}')`, status: 501 })
   }
   return {
     path,
+    backend: { kind: 'filesystem' },
     verifyNew,
     syncLevel: tuning.syncLevel,
     knownChunkCheck: tuning.knownChunkCheck,

@@ -52,7 +52,7 @@ async function describe(
   const identity = {
     store: name,
     'mount-status': 'nonremovable',
-    'backend-type': backend?.get('type') ?? 'filesystem',
+    'backend-type': backend.kind === 's3' ? 's3' : 'filesystem',
   }
   const names = ['Datastore.Audit', 'Datastore.Backup'] as const
   const path = `/datastore/${name}`

@@ -38,7 +38,7 @@ async function list(call: Call): Promise<readonly object[]> {
       comment: open ? comment : null,
       ...(maintenance === undefined ? {} : { maintenance }),
       'mount-status': 'nonremovable',
-      'backend-type': backend?.get('type') ?? 'filesystem',
+      'backend-type': backend.kind === 's3' ? 's3' : 'filesystem',
     })
   }
   return entries
