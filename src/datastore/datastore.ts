@@ -6,6 +6,7 @@ import type { Clock } from '../base/time/clock.ts'
 import type { ChunkLooker } from '../storage/chunk-looker.ts'
 import { FilesystemBackend } from '../storage/filesystem-backend.ts'
 import { errnoText } from '../storage/os-error-text.ts'
+import type { StoreBucket } from './bucket/store-bucket.ts'
 import { ChunkStore } from './chunk-store.ts'
 import { errors } from './errors.ts'
 import { CHUNKS_FOLDER, PROCESS_LOCK_FILE } from './layout.ts'
@@ -29,6 +30,8 @@ export interface Datastore {
   readonly chunks: ChunkStore
   /** What belongs to the store's identity: process lock, gate, sessions, syncs, doubt, journal. */
   readonly core: StoreCore
+  /** Null for a datastore in a folder. */
+  readonly bucket: StoreBucket | null
 }
 
 export interface OpenDatastoreOptions {
@@ -90,6 +93,7 @@ function makeDatastore(
     files: new StoreFiles(fs, { owner, durable: settings.syncLevel !== 'none' }),
     chunks: new ChunkStore(backend, core),
     core,
+    bucket: core.bucket,
   })
 }
 

@@ -7,7 +7,9 @@ import { nodeFileSystem } from '../base/fs/node-file-system.ts'
 import type { Log } from '../base/log.ts'
 import type { Clock } from '../base/time/clock.ts'
 import { type ChunkLooker, doorLooker, workerLooker } from '../storage/chunk-looker.ts'
+import type { Ledger } from '../storage/ledger.ts'
 import type { ActiveOperations, OperationKind } from './active-operations.ts'
+import type { OpenedObjects } from './bucket/store-bucket.ts'
 import {
   type Datastore,
   openDatastore,
@@ -45,6 +47,10 @@ export interface RegistryOptions {
   readonly operations?: ActiveOperations
   /** Pretends that a look at a chunk takes this long, for measurements. */
   readonly lookDelayMs?: number
+  /** Opens the bucket of a datastore that has one; without it such a datastore cannot be opened. */
+  readonly openObjects?: (settings: DatastoreSettings) => Promise<OpenedObjects>
+  /** Opens the ledger file at `path`; default: SQLite. */
+  readonly openLedger?: (path: string) => Promise<Ledger>
 }
 
 export class DatastoreRegistry {

@@ -17,9 +17,22 @@ export interface VerificationSettings {
   readonly rateLimit: number | null
 }
 
+/** Where the chunks lie. */
+export type BackendSettings =
+  | { readonly kind: 'filesystem' }
+  | {
+      readonly kind: 's3'
+      /** Name of the endpoint's configuration. */
+      readonly endpointId: string
+      readonly bucket: string
+      /** Bytes of chunk contents kept locally at most; null: as much as there is room for. */
+      readonly maxCacheBytes: number | null
+    }
+
 export interface DatastoreSettings {
-  /** Folder of the datastore, absolute. */
+  /** Folder of the datastore, absolute; of one in a bucket the copy of its tree, and its cache. */
   readonly path: string
+  readonly backend: BackendSettings
   readonly syncLevel: SyncLevel
   readonly verifyNew: boolean
   readonly knownChunkCheck: KnownChunkCheck
@@ -53,6 +66,7 @@ const VERIFICATION: VerificationSettings = Object.freeze({
 export function defaultSettings(path: string): DatastoreSettings {
   return Object.freeze({
     path,
+    backend: { kind: 'filesystem' } as const,
     syncLevel: 'filesystem',
     verifyNew: false,
     knownChunkCheck: 'full',

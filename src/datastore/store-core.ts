@@ -9,6 +9,7 @@ import type { FileHandle, FileSystem } from '../base/fs/file-system.ts'
 import { ProcessLock } from '../base/fs/record-lock.ts'
 import type { Log } from '../base/log.ts'
 import type { Clock } from '../base/time/clock.ts'
+import type { StoreBucket } from './bucket/store-bucket.ts'
 import { CollectionState } from './collection/state.ts'
 import { Doubt, doubtAfter, joinWindows } from './doubt.ts'
 import { Journal } from './journal.ts'
@@ -44,6 +45,7 @@ export class StoreCore {
   readonly journal: Journal
   readonly collection: CollectionState
   readonly missing: MissingChunks
+  readonly bucket: StoreBucket | null = null
 
   readonly #fs: FileSystem
   readonly #options: StoreCoreOptions

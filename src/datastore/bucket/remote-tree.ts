@@ -4,19 +4,26 @@
  *
  * Who adds a reference writes remote first where losing the local copy is harmless; who removes removes remote first
  * (races.md R-57): after a crash at any step a refresh shows at least what clients were told.
- * Errors: those of ObjectStore; then nothing local may be changed.
+ * Callers hold the locks that exclude other writers of the same path.
+ * Errors: those of ObjectStore, SNAPSHOT_SUSPECT; then nothing local may be changed.
  */
 export interface RemoteTree {
   /** Replaces the object. A late attempt of an older write must not win: If-Match where it is honoured (races.md R-70). */
-  write(path: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void>
+  write(path: string, bytes: Uint8Array, options?: RemoteWriteOptions): Promise<void>
   /** Makes an empty marker (`.namespace`, `.protected`); one that is there is no error. */
   mark(path: string, signal?: AbortSignal): Promise<void>
   /** Removes one object; a missing one is no error. Suspects are noted (races.md R-60). */
   remove(path: string, signal?: AbortSignal): Promise<void>
-  /** Removes all objects below `folder`, referrers last is not needed: the manifest goes first. */
+  /** Removes all objects below `folder`, the manifest first. */
   removeTree(folder: string, signal?: AbortSignal): Promise<void>
-  /** Copies all objects below `from` to `to` (the manifest last), then removes those of `from`. */
-  copyTree(from: string, to: string, signal?: AbortSignal): Promise<void>
+  /** Copies one object, if it is there: whether it was. For what never changes: indexes, blobs. */
+  copy(from: string, to: string, signal?: AbortSignal): Promise<boolean>
   /** Throws SNAPSHOT_SUSPECT while a delete below `folder` may still be executed: nothing may be put there. */
-  checkUsable(folder: string): void
+  checkUsable(folder: string): Promise<void>
+}
+
+export interface RemoteWriteOptions {
+  /** Probably nothing is there: saves a request. Default false. */
+  readonly isNew?: boolean
+  readonly signal?: AbortSignal | undefined
 }

@@ -1,0 +1,17 @@
+/** Who has the bucket: `.in-use` as stock writes it, and our own `.cairn-holder` with a generation (races.md R-39, R-59). */
+
+/** What is known of our hold on the bucket. */
+export interface BucketHolder {
+  /** Why we do not hold it as far as we know; null while we do. Changed by `check` and `raise`. */
+  readonly doubt: string | null
+  /**
+   * Compares bucket and ledger; to be called at open, before a session and before a collection. Any inequality drops
+   * the ledger's entries and is the `doubt` from then on. Resolves to it. Throws the errors of ObjectStore.
+   */
+  check(signal?: AbortSignal): Promise<string | null>
+  /**
+   * Raises the generation, before the first DELETE of a run. Throws BUCKET_STALE (then nothing may be deleted), the
+   * errors of ObjectStore.
+   */
+  raise(signal?: AbortSignal): Promise<void>
+}
