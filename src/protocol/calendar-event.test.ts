@@ -20,10 +20,15 @@ suite('calendarEventProblem()', () => {
     test(`accepts '${text}'`, () => assert.equal(calendarEventProblem(text), null))
   }
 
-  for (const text of ['nonsense', '', 'daily daily', '25x', 'mon..', '12:30:10:5', '*-*-*-*']) {
+  for (const text of ['nonsense', '', '25x', 'mon..', '12:30:10:5', '*-*-*-*']) {
     test(`refuses '${text}'`, () => {
       const problem = `unable to parse calendar event at '${text}' - Context("weekday")`
       assert.equal(calendarEventProblem(text), problem)
     })
   }
+
+  test('shows the first word, as stock', () => {
+    const problem = `unable to parse calendar event at 'every' - Context("weekday")`
+    assert.equal(calendarEventProblem('every full moon'), problem)
+  })
 })

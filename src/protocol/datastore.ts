@@ -48,6 +48,21 @@ export const GcStatusShape = Type.Object({
   'removed-bad': Count,
   'still-bad': Count,
 })
+export const GcEntryShape = Type.Intersect([
+  GcStatusShape,
+  Type.Object({
+    store: Type.String(),
+    schedule: OptionalText,
+    /** Unix seconds. */
+    'next-run': Type.Optional(Count),
+    'last-run-endtime': Type.Optional(Count),
+    'last-run-state': OptionalText,
+    /** Seconds. */
+    duration: Type.Optional(Count),
+  }),
+])
+export const GcListParameters = closed({ store: Type.Optional(StoreName) })
+export const GcListShape = Type.Array(GcEntryShape)
 export const StatusShape = Type.Object({
   total: Count,
   used: Count,

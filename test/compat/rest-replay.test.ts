@@ -15,6 +15,7 @@ const GROUPS = [
   'admin-datastore',
   'admin-datastore-change',
   'admin-datastore-failures',
+  'admin-gc',
   'config-datastore',
   'login',
   'nodes',

@@ -23,6 +23,7 @@ import { snapshotRoutes } from './admin/datastore/snapshots.ts'
 import { statusRoutes } from './admin/datastore/status.ts'
 import { uploadLogRoutes } from './admin/datastore/upload-log.ts'
 import { verifyRoutes } from './admin/datastore/verify.ts'
+import { gcListRoutes } from './admin/gc.ts'
 import { datastoreConfigRoutes } from './config/datastores.ts'
 import { nodeRoutes } from './nodes/nodes.ts'
 import { taskRoutes } from './nodes/tasks.ts'
@@ -51,6 +52,7 @@ const SERVED: readonly Route[] = [
   ...uploadLogRoutes,
   ...verifyRoutes,
   ...gcRoutes,
+  ...gcListRoutes,
   ...pruneRoutes,
   ...moveRoutes,
   ...datastoreConfigRoutes,

@@ -1,18 +1,17 @@
 /** `gc` of a datastore: the last run's figures, and a new run (rest-api §4.3, datastore-semantics.md 12.1). */
 import type { Clock } from '../../../../base/time/clock.ts'
-import { findDatastore } from '../../../../config/datastores.ts'
 import type { Datastore } from '../../../../datastore/datastore.ts'
 import {
   GcParameters,
-  GcStatusShape,
+  GcEntryShape,
   StoreParameters,
   TaskStartedShape,
 } from '../../../../protocol/datastore.ts'
 import { privilege } from '../../../../protocol/endpoint.ts'
-import { collectAsJob, lastCollection } from '../../../collection-job.ts'
+import { collectAsJob } from '../../../collection-job.ts'
 import { refused } from '../../../errors.ts'
 import { type Call, type Route, route } from '../../../route.ts'
-import { readGcStatus } from './gc-status.ts'
+import { gcEntry } from './gc-status.ts'
 
 const PATH = '/admin/datastore/{store}/gc'
 /** As stock: a run that ends meanwhile makes room for this one. */
@@ -25,18 +24,10 @@ export const gcRoutes: readonly Route[] = [
     path: PATH,
     summary: 'Figures of the last garbage collection',
     parameters: StoreParameters,
-    returns: GcStatusShape,
+    returns: GcEntryShape,
     permission: privilege('/datastore/{store}', 'Datastore.Audit'),
-    run: async ({ store }, { context, use }) => {
-      const datastore = await use(store, 'read')
-      const schedule = (await findDatastore(context.files, store))?.gcSchedule ?? null
-      return {
-        ...(await readGcStatus(datastore)),
-        store,
-        ...(schedule === null ? {} : { schedule }),
-        ...(await lastCollection(context.files, context.tasks, store)),
-      }
-    },
+    run: async ({ store }, { context, use }) =>
+      await gcEntry(context, store, await use(store, 'read')),
   }),
   route({
     method: 'POST',
