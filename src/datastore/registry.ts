@@ -47,8 +47,8 @@ export interface RegistryOptions {
   readonly operations?: ActiveOperations
   /** Pretends that a look at a chunk takes this long, for measurements. */
   readonly lookDelayMs?: number
-  /** Opens the bucket of a datastore that has one; without it such a datastore cannot be opened. */
-  readonly openObjects?: (settings: DatastoreSettings) => Promise<OpenedObjects>
+  /** Opens the bucket of the datastore `name`, if it has one; without this such a datastore cannot be opened. */
+  readonly openObjects?: (settings: DatastoreSettings, name: string) => Promise<OpenedObjects>
   /** Opens the ledger file at `path`; default: SQLite. */
   readonly openLedger?: (path: string) => Promise<Ledger>
 }
