@@ -1,13 +1,24 @@
 /** The chunks of a datastore as its operations see them: one rule for who may store, look and take away. */
 import type { ProcessLock } from '../base/fs/record-lock.ts'
 import type { Allocate } from '../base/buffer-pool.ts'
+import { forEachConcurrent } from '../base/async/map-concurrent.ts'
 import type { Digest } from '../formats/digest.ts'
-import type { ChunkBackend, ChunkLook, PutResult } from '../storage/chunk-backend.ts'
+import type {
+  ChunkBackend,
+  ChunkLook,
+  PutOptions,
+  PutResult,
+  ReadOptions,
+} from '../storage/chunk-backend.ts'
 import { osErrorText } from '../storage/os-error-text.ts'
 import { errors } from './errors.ts'
 import type { MissingChunks } from './missing-chunks.ts'
 import type { Gate } from './uploads/gate.ts'
 import type { DigestOrigin, LiveSessions, SessionDigests } from './uploads/session-digests.ts'
+
+/** Chunks looked at again at a session's end; few. */
+const SETTLED_AT_ONCE = 8
+const MS_PER_SECOND = 1000
 
 export class ChunkStore {
   readonly #backend: ChunkBackend
@@ -41,24 +52,61 @@ export class ChunkStore {
     digest: Digest,
     chunk: { readonly blob: Uint8Array; readonly size: number },
     digests: SessionDigests,
+    options: PutOptions = {},
   ): Promise<PutResult> {
     using _gate = await this.#gate.acquire(digest)
-    const result = await this.#backend.put(digest, chunk.blob)
+    const result = await this.#backend.put(digest, chunk.blob, options)
     const origin: DigestOrigin = result.duplicate ? 'duplicate' : 'written'
     digests.register(digest, { size: chunk.size, origin })
     return result
   }
 
   /** The stored blob, owned by the caller; `allocate` may give the memory. Throws CHUNK_FILE_UNREADABLE with stock's text. */
-  async read(digest: Digest, allocate?: Allocate): Promise<Uint8Array<ArrayBuffer>> {
+  async read(
+    digest: Digest,
+    allocate?: Allocate,
+    options: ReadOptions = {},
+  ): Promise<Uint8Array<ArrayBuffer>> {
     try {
-      return await this.#backend.read(digest, allocate)
+      return await this.#backend.read(digest, allocate, options)
     } catch (error) {
       const path = this.#backend.pathOf(digest)
       throw errors.CHUNK_FILE_UNREADABLE({ path, reason: reasonOf(error) }, { cause: error })
     }
   }
 
+  /**
+   * To be awaited by a session's finish before its manifest is published: chunks that a delete of former times may still
+   * take away are waited for, up to REQUEST_LIFE_MS, and put again if they went (races.md R-60). Throws
+   * KNOWN_CHUNK_MISSING, the errors of the bucket, the reason of `signal`.
+   */
+  async settle(
+    digests: SessionDigests,
+    options: { readonly log: (line: string) => void; readonly signal?: AbortSignal | undefined },
+  ): Promise<void> {
+    const { provisional } = this.#backend
+    if (provisional === null) return
+    const { log, signal } = options
+    const pending = await provisional.pending((digest) => digests.has(digest))
+    if (pending.length === 0) return
+    const waitMs = await provisional.waitMs(pending)
+    const seconds = Math.ceil(waitMs / MS_PER_SECOND)
+    log(`waiting ${seconds} s: ${pending.length} chunks may still be deleted by former requests`)
+    await forEachConcurrent(pending, { concurrency: SETTLED_AT_ONCE, signal }, async (digest) => {
+      if (await provisional.settle(digest, signal)) return
+      const text = `chunk ${digest} was deleted by a former request`
+      throw errors.KNOWN_CHUNK_MISSING({ text, digest })
+    })
+  }
+
+  /** To be called when a session has left the live ones: what only it relied on is not kept any more. */
+  release(): void {
+    this.#backend.provisional?.release((digest) =>
+      [...this.#sessions].some((session) => session.digests.has(digest)),
+    )
+  }
+
+  /** By a definite answer: it asks the store, not a ledger. */
   async stat(digest: Digest): Promise<{ readonly size: number } | null> {
     return await this.#backend.stat(digest)
   }

@@ -1,5 +1,5 @@
 /**
- * Where chunk bytes lie: the interface that a folder and a memory map implement, later a bucket.
+ * Where chunk bytes lie: the interface that a folder, a bucket and a memory map implement.
  *
  * An implementation promises:
  * - under a digest there is either nothing or a complete blob; what is empty counts as nothing;
@@ -29,12 +29,42 @@ export interface ChunkLook {
   readonly failure: LookFailure | null
 }
 
-export interface ChunkBackend {
+export interface PutOptions {
+  /** False: no local copy is kept of it (`no-cache` sessions); true by default. */
+  readonly isCached?: boolean | undefined
+}
+
+export interface ReadOptions {
   /**
-   * The whole stored blob, owned by the caller; `allocate` may give the memory. Throws CHUNK_MISSING, or the system's
-   * error.
+   * 'origin': the chunk itself and no copy of it, with whatever content it has: for who judges it. 'anywhere', the
+   * default: a copy will do, and content with a wrong CRC is an error.
    */
-  read(digest: Digest, allocate?: Allocate): Promise<Uint8Array<ArrayBuffer>>
+  readonly from?: 'anywhere' | 'origin' | undefined
+}
+
+/** Chunks whose presence is not final: an earlier DELETE of them may still be executed (races.md R-60). */
+export interface ProvisionalChunks {
+  /** Those that `has` picks. */
+  pending(has: (digest: Digest) => boolean): Promise<readonly Digest[]>
+  /** How long `settle` would wait for the deletes' lives to end, milliseconds. */
+  waitMs(digests: readonly Digest[]): Promise<number>
+  /**
+   * Waits until no delete of it can be executed any more, then sees to it that the chunk is there, by putting it again
+   * if we have its bytes. False: it is gone, and so are its bytes. Takes the gate for itself.
+   */
+  settle(digest: Digest, signal?: AbortSignal): Promise<boolean>
+  /** Forgets those that nobody needs, with their bytes. */
+  release(isNeeded: (digest: Digest) => boolean): void
+}
+
+export interface ChunkBackend {
+  /** Null: what `put` stored stays. */
+  readonly provisional: ProvisionalChunks | null
+  /**
+   * The whole stored blob, owned by the caller but not to be changed; `allocate` may give the memory. Throws
+   * CHUNK_MISSING, or the system's error.
+   */
+  read(digest: Digest, allocate?: Allocate, options?: ReadOptions): Promise<Uint8Array<ArrayBuffer>>
   /** Size in bytes; null if there is no chunk (an empty file is none). Other errors are thrown. */
   stat(digest: Digest): Promise<{ readonly size: number } | null>
   /**
@@ -42,7 +72,7 @@ export interface ChunkBackend {
    * datastore-semantics.md 3.2. `blob` must not change until the promise settles.
    * Throws CHUNK_PLAIN_KEPT, CHUNK_ENCRYPTED_KEPT, CHUNK_FILE_TYPE_WRONG, system errors.
    */
-  put(digest: Digest, blob: Uint8Array): Promise<PutResult>
+  put(digest: Digest, blob: Uint8Array, options?: PutOptions): Promise<PutResult>
   /** Takes a bad chunk out of the way and keeps it as evidence; its new place, null if it was gone. */
   markBad(digest: Digest): Promise<string | null>
   /** Looks whether all of `digests` (32 bytes each, packed, any order, repeats allowed) have chunks. */

@@ -43,6 +43,7 @@ export interface FilesystemBackendOptions {
 }
 
 export class FilesystemBackend implements ChunkBackend {
+  readonly provisional = null
   readonly #fs: FileSystem
   readonly #options: FilesystemBackendOptions
   /** The mode given to open is cut by the umask: only then one call more is needed per chunk. */

@@ -6,6 +6,7 @@ import { errors } from './errors.ts'
 import { planInsert } from './insert-rule.ts'
 
 export class MemoryBackend implements ChunkBackend {
+  readonly provisional = null
   readonly #chunks = new Map<string, Uint8Array>()
   readonly #store: string
 

@@ -25,6 +25,11 @@ export class Gate {
     return this.#digests.tryAcquire(digest)
   }
 
+  /** Whether somebody holds it: what a ledger says about the digest may be about to change then (races.md R-65). */
+  isHeld(digest: Digest): boolean {
+    return this.#digests.isHeld(digest)
+  }
+
   /** Whether somebody waits for the holder: a collection gives its batch back then. */
   isWaitedFor(digest: Digest): boolean {
     return this.#digests.isWaitedFor(digest)
