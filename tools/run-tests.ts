@@ -11,6 +11,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
 import { run } from 'node:test'
 import { parseArgs } from 'node:util'
+import { newCephFolder, stopCeph } from '../test/support/ceph.ts'
 import { listSources } from './source-files.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -30,6 +31,12 @@ const { values, positionals } = parseArgs({
 const files = listSources(root, ['src', 'test', 'tools'])
   .filter((file) => file.endsWith('.test.ts') && isSelected(file))
   .map((file) => join(root, file))
+if (process.env['CAIRN_CEPH_DIR'] === undefined) {
+  // The S3 server of this run: the first test that wants one starts it there, all others use it.
+  const folder = newCephFolder()
+  process.env['CAIRN_CEPH_DIR'] = folder
+  process.once('exit', () => stopCeph(folder))
+}
 const skipped: string[] = []
 const passed: Outcome[] = []
 let failedCount = 0
