@@ -18,6 +18,11 @@ import { quote } from '../debug-text.ts'
 import { errors } from '../errors.ts'
 import { CHUNKS_FOLDER } from '../layout.ts'
 import { breathe } from '../sessions/breathe.ts'
+import { beginBucket, raiseHolder } from './bucket/begin-bucket.ts'
+import { BucketSweep } from './bucket/bucket-sweep.ts'
+import { finishBucket } from './bucket/finish-bucket.ts'
+import { flagSnapshots } from './bucket/flag-snapshots.ts'
+import { markRemoteRoots } from './bucket/remote-roots.ts'
 import { doorEngine } from './door-engine.ts'
 import type { CollectionEngine } from './engine.ts'
 import { readSizes, writeSizes } from './folder-sizes.ts'
@@ -70,11 +75,13 @@ export async function collect(store: Datastore, options: CollectOptions): Promis
   progress.log(`starting garbage collection on store ${store.name}`)
   using _process = await takeProcessLock(store)
   await checkNesting(store)
+  const start = beginRun(store, progress)
   const run: CollectionRun = {
     store,
     progress,
     engine: options.engine ?? (store.fs === nodeFileSystem ? workerEngine() : doorEngine(store.fs)),
-    start: beginRun(store, progress),
+    bucketRun: await beginBucket(store, start, progress),
+    start,
     counts: emptyStatus(upid),
     shortage: { isThere: false },
     isConfirmed: options.isConfirmed ?? false,
@@ -145,7 +152,7 @@ async function collectAll(
   options: Pick<PassOptions, 'identities' | 'memory'> & { readonly passCount: number },
 ): Promise<void> {
   const { store } = run
-  const known = await readSizes(store)
+  const known = run.bucketRun === null ? await readSizes(store) : new Float64Array()
   let size = Math.ceil(PREFIX_COUNT / options.passCount)
   let roots: Roots | null = null
   for (let from = 0; from < PREFIX_COUNT; ) {
@@ -160,10 +167,14 @@ async function collectAll(
     }
   }
   if (roots === null) return
-  if (run.shortage.isThere) await reportMissing(run, roots)
+  await finishBucket(run)
+  if (run.shortage.isThere) {
+    const missing = await reportMissing(run, roots)
+    if (run.bucketRun !== null) await flagSnapshots(run, roots, missing)
+  }
   const { present, entries: read, marks } = roots
   await options.memory.save(marks, { present, read })
-  await writeSizes(store, known)
+  if (run.bucketRun === null) await writeSizes(store, known)
 }
 
 interface PassOptions {
@@ -190,6 +201,7 @@ async function collectPass(run: CollectionRun, options: PassOptions): Promise<Ro
   const bytesMax = mayShrink ? store.settings.gcMemoryMax : Infinity
   const roots = new Roots(run, { marks, capacity, bytesMax, memory })
   await roots.markAll()
+  await markRemoteRoots(run, roots, { bytesMax })
   if (range.from === 0) countIndexes(run, roots)
   await checkBeforeSweep(run, roots, options)
   progress.log(`Start GC phase2 (sweep unused chunks${part})`)
@@ -213,10 +225,11 @@ async function sweepPass(
   roots: Roots,
   options: PassOptions & { readonly sessions: SessionMarks },
 ): Promise<void> {
-  const { store, progress, isConfirmed } = run
+  const { store, progress, isConfirmed, bucketRun } = run
   const { identities, memory, range, known, sessions } = options
   // A store whose last snapshot was removed has none either, but then a run before this one saw it.
-  const isWithoutRoots = roots.files.length === 0 && memory.isFirstRun && !isConfirmed
+  const rootCount = roots.files.length + (bucketRun?.remoteOnly?.length ?? 0)
+  const isWithoutRoots = rootCount === 0 && memory.isFirstRun && !isConfirmed
   const beforeFirst = async (): Promise<void> => {
     if (isWithoutRoots) {
       throw errors.COLLECTION_UNSAFE({ reason: 'there are chunks, but not a single index file' })
@@ -225,16 +238,21 @@ async function sweepPass(
     await checkStore(store, identities)
     checkClock(store.clock, run.start)
     await syncAll(store, roots)
+    if (bucketRun !== null) await raiseHolder(bucketRun, progress.signal)
   }
   const marks = (): MarksState => roots.marks
-  const sweep = new Sweep(run, {
+  const sweepOptions = {
     ...range,
     sessions,
     marks,
     known,
     beforeFirst,
     keepsZeroChunk: isWithoutRoots,
-  })
+  }
+  const sweep =
+    bucketRun === null
+      ? new Sweep(run, sweepOptions)
+      : new BucketSweep(run, bucketRun, sweepOptions)
   const markCount = roots.marks.count
   await sweep.run()
   if (sweep.keptCount < markCount) run.shortage.isThere = true

@@ -15,8 +15,8 @@ import type { Roots } from './roots.ts'
 /** More lines help nobody. */
 const LINES_MAX = 1_000
 
-/** Warns of each missing chunk with the first index that names it, and notes it for the next backup (races.md R-32). */
-export async function reportMissing(run: CollectionRun, roots: Roots): Promise<void> {
+/** Warns of each missing chunk with the first index that names it, and notes it for the next backup (races.md R-32). All of them. */
+export async function reportMissing(run: CollectionRun, roots: Roots): Promise<DigestSet> {
   const { store, progress } = run
   const looked = new Marks({ capacity: roots.marks.count, shared: false })
   const missing = new DigestSet()
@@ -33,6 +33,7 @@ export async function reportMissing(run: CollectionRun, roots: Roots): Promise<v
     }
   }
   if (missing.size > LINES_MAX) progress.warn(`${missing.size} chunks are missing altogether`)
+  return missing
 }
 
 /** Digests of an index that no index before had, in packed pieces; one that vanished has none. */

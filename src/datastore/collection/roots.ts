@@ -80,6 +80,11 @@ export class Roots {
     return present
   }
 
+  /** Goes on with `marks`: these and those of roots that are no files here (races.md R-59). */
+  takeMarks(marks: MarksState): void {
+    this.#marks = marks
+  }
+
   /** Reads what was taken from memory: nothing is removed on the word of a list (races.md R-68). */
   async readKept(): Promise<void> {
     const kept = this.#files.filter(

@@ -3,6 +3,7 @@ import type { Progress } from '../../base/progress.ts'
 import type { Datastore } from '../datastore.ts'
 import { CHUNKS_FOLDER } from '../layout.ts'
 import type { LiveSession } from '../uploads/session-digests.ts'
+import type { BucketRun } from './bucket/bucket-run.ts'
 import type { CollectionEngine } from './engine.ts'
 import { Marks } from './marks.ts'
 import type { GcCounts } from './status.ts'
@@ -18,6 +19,8 @@ export interface RunStart {
 export interface CollectionRun {
   readonly store: Datastore
   readonly engine: CollectionEngine
+  /** Null for a store in a folder. */
+  readonly bucketRun: BucketRun | null
   readonly progress: Progress
   readonly start: RunStart
   readonly counts: GcCounts

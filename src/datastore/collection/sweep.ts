@@ -9,8 +9,8 @@
 import { mapConcurrent } from '../../base/async/map-concurrent.ts'
 import { DIGEST_SIZE, digestFromBytes } from '../../formats/digest.ts'
 import { errors } from '../errors.ts'
+import { readDigest } from './chunk-names.ts'
 import { type ListAnswer, type LooseEntry, SIZES_FIELDS } from './engine.ts'
-import { readDigest } from './list-folder.ts'
 import { Marks, type MarksState, PREFIX_COUNT } from './marks.ts'
 import { checkClock } from './plausibility.ts'
 import { chunksFolder, type CollectionRun, type PassRange, type SessionMarks } from './run.ts'
@@ -33,7 +33,7 @@ export interface SweepOptions extends PassRange {
 }
 
 /** SHA-256 of 4 MiB of zeros. */
-const ZERO_CHUNK = 'bb9f8df61474d25e71fa00722318cd387396ca1736605e1248821cc0de3d3af8'
+export const ZERO_CHUNK = 'bb9f8df61474d25e71fa00722318cd387396ca1736605e1248821cc0de3d3af8'
 
 export class Sweep {
   readonly #run: CollectionRun

@@ -215,7 +215,8 @@ async function setAside(store: Datastore, digest: Digest, progress: Progress): P
 
 async function isStillBad(store: Datastore, digest: Digest): Promise<boolean> {
   try {
-    return !(await isWholeChunk(digest, await store.chunks.read(digest)))
+    const blob = await store.chunks.read(digest, undefined, { from: 'origin' })
+    return !(await isWholeChunk(digest, blob))
   } catch {
     // Gone or unreadable now: nothing that we judged is there to be renamed.
     return false

@@ -9,6 +9,7 @@ import { BLOB_SIZE_MAX } from '../../formats/data-blob.ts'
 import { digestFromBytes, DIGEST_SIZE } from '../../formats/digest.ts'
 import type { Datastore } from '../datastore.ts'
 import { CHUNKS_FOLDER } from '../layout.ts'
+import { bucketEngine } from './bucket-engine.ts'
 import { NO_INODE, positionsByInode } from './inode-order.ts'
 import type { ChunkProblem, ExpectedChunk } from './judge-chunk.ts'
 import { judgeInPool } from './run-judge.ts'
@@ -33,8 +34,9 @@ const POOLED_COUNT = 8
 const POOLED_SIZE = (4 << 20) + 4096
 const POOLED_SIZE_MIN = 64 << 10
 
-/** The engine for the store's files. To be disposed of; threads are made when they are first needed. */
+/** The engine for the store's chunks. To be disposed of; threads are made when they are first needed. */
 export function openVerifyEngine(store: Datastore, threads: VerifyThreads): VerifyEngine {
+  if (store.bucket !== null) return bucketEngine(store, threads)
   return store.fs === nodeFileSystem ? workerEngine(store, threads) : doorEngine(store, threads)
 }
 

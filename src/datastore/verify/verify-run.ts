@@ -35,7 +35,7 @@ export function openVerifyRun(store: Datastore, options: VerifyRunOptions = {}):
   return {
     engine,
     pace: new Pace(store.clock, options.rateLimit ?? verification.rateLimit),
-    byInode: verification.chunkOrder === 'inode',
+    byInode: verification.chunkOrder === 'inode' && store.bucket === null,
     readThreads,
     verifyThreads,
     seen: new DigestSet(),

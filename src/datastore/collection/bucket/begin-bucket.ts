@@ -1,0 +1,45 @@
+/** How a collection of a bucket begins, and what comes before its first DELETE (races.md R-39, R-40, R-59). */
+import type { Progress } from '../../../base/progress.ts'
+import type { StoreBucket } from '../../bucket/store-bucket.ts'
+import type { Datastore } from '../../datastore.ts'
+import { errors } from '../../errors.ts'
+import type { RunStart } from '../run.ts'
+import type { BucketRun } from './bucket-run.ts'
+
+/**
+ * Looks whether the bucket may be collected at all; null for a store without one. Throws COLLECTION_UNSAFE (what is
+ * known of it is stale, a refresh is not complete), the holder's and the bucket's errors: nothing was changed then.
+ */
+export async function beginBucket(
+  store: Datastore,
+  start: RunStart,
+  progress: Progress,
+): Promise<BucketRun | null> {
+  const { bucket } = store
+  if (bucket === null) return null
+  const { signal } = progress
+  if (store.settings.maintenance?.type === 's3-refresh') {
+    throw errors.COLLECTION_UNSAFE({ reason: 'an S3 refresh of this datastore is not complete' })
+  }
+  await bucket.objects.checkBucket({ signal })
+  await bucket.holder.check(signal)
+  checkFresh(bucket)
+  const offsetMs = (await bucket.objects.now({ signal })) - start.wallMs
+  return { bucket, offsetMs, remoteOnly: null, isRaised: false }
+}
+
+/** To be awaited before the first DELETE of a run: whoever has an older copy of us hears of it from now on. */
+export async function raiseHolder(run: BucketRun, signal: AbortSignal): Promise<void> {
+  if (run.isRaised) return
+  await run.bucket.holder.raise(signal)
+  checkFresh(run.bucket)
+  run.isRaised = true
+}
+
+/** Throws COLLECTION_UNSAFE while what is known here may be older than the bucket. */
+function checkFresh({ isStale, holder, objects }: StoreBucket): void {
+  if (!isStale) return
+  const why = holder.doubt ?? 'a refresh did not end'
+  const reason = `what is known here of ${objects.place} is out of date (${why}): an S3 refresh is needed first`
+  throw errors.COLLECTION_UNSAFE({ reason })
+}

@@ -1,0 +1,13 @@
+/** What the parts of a collection share about the bucket of its store. */
+import type { StoreBucket } from '../../bucket/store-bucket.ts'
+import type { RemoteIndex } from './mark-object.ts'
+
+export interface BucketRun {
+  readonly bucket: StoreBucket
+  /** The bucket's clock minus ours, so that ages are told by the clock that made them. */
+  readonly offsetMs: number
+  /** Indexes of the bucket that the local tree does not have; null before it was listed. */
+  remoteOnly: readonly RemoteIndex[] | null
+  /** Whether this run raised the holder's generation, as it must before its first DELETE. */
+  isRaised: boolean
+}
