@@ -15,6 +15,9 @@ import { FileAuthLog } from './auth/auth-log.ts'
 import type { ServerContext, ServerVersion, SessionSettings } from './context.ts'
 import { finishRemovals } from './finish-removals.ts'
 import { openDatastores } from './open-datastores.ts'
+import type { BucketOpener } from './s3/bucket-opener.ts'
+import { realBuckets } from './s3/real-buckets.ts'
+import { S3Access } from './s3/s3-access.ts'
 import { SnapshotLists } from './snapshot-lists.ts'
 
 /** What peers are told: the calls of stock 4.2.3 are those we know. */
@@ -38,6 +41,8 @@ export interface ComposeOptions {
   readonly lookDelayMs?: number
   /** Of the certificate. */
   readonly fingerprint: string
+  /** How buckets are reached; tests have one in memory. */
+  readonly buckets?: BucketOpener
 }
 
 export interface Composition {
@@ -65,8 +70,11 @@ export async function compose(
     readAheadCount: READ_AHEAD_COUNT,
     ...options.sessions,
   }
-  const stores = { log, knownChunkWaitMs: sessions.knownChunkWaitMs, lookDelayMs }
-  const { datastores, operations } = await openDatastores(files, stores)
+  const { buckets: opener = realBuckets } = options
+  const s3 = new S3Access({ files, log, opener, probes: 'start' })
+  const stores = { log, s3, knownChunkWaitMs: sessions.knownChunkWaitMs, lookDelayMs }
+  const opened = await openDatastores(files, stores)
+  const { datastores, operations } = opened
   const node = options.node ?? nodeName(os.hostname())
   const tasks = await TaskRegistry.open({ fs, clock, paths, node, log })
   const known = await listDatastores(files)
@@ -75,7 +83,7 @@ export async function compose(
     usable.map(({ name }) => name),
     report,
   )
-  const removals = finishRemovals({ fs, files, operations, datastores, paths }, tasks, report)
+  const removals = finishRemovals({ fs, files, operations, datastores, paths, s3 }, tasks, report)
   await removals.catch((thrown: unknown) => {
     report(`removals that did not end cannot be finished: ${toError(thrown).message}`)
   })
@@ -90,6 +98,7 @@ export async function compose(
     tasks,
     datastores,
     operations,
+    s3,
     lists,
     node,
     version: options.version ?? SERVER_VERSION,
@@ -99,8 +108,7 @@ export async function compose(
   const close = async (): Promise<void> => {
     await tasks.idle()
     await lists[Symbol.asyncDispose]()
-    await datastores.close()
-    await operations.flush()
+    await opened.close()
     await authLog.flush()
   }
   return { context, close }

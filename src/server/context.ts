@@ -8,6 +8,7 @@ import type { ActiveOperations } from '../datastore/active-operations.ts'
 import type { DatastoreRegistry } from '../datastore/registry.ts'
 import type { TaskRegistry } from '../tasks/task-registry.ts'
 import type { AuthContext } from './auth/auth-context.ts'
+import type { S3Access } from './s3/s3-access.ts'
 import type { SnapshotLists } from './snapshot-lists.ts'
 
 /** The version that peers read to know what we can (rest-api §4.1). */
@@ -38,6 +39,8 @@ export interface ServerContext {
   readonly datastores: DatastoreRegistry
   /** Whoever works on a datastore for longer than a call begins an operation here. */
   readonly operations: ActiveOperations
+  /** Buckets of S3 stores. */
+  readonly s3: S3Access
   readonly lists: SnapshotLists
   /** Host name as it stands in UPIDs. */
   readonly node: string

@@ -28,6 +28,15 @@ export const errors = defineErrors({
     message: ({ what }: { readonly what: string; readonly status: number }) =>
       `${what} is not built yet: it comes with the next version of Cairn`,
   },
+  /** What the probe of a bucket found speaks against it, or it is another one now. */
+  S3_UNUSABLE: {
+    kind: 'Unsupported',
+    message: (data: {
+      readonly endpointId: string
+      readonly bucket: string
+      readonly reason: string
+    }) => `Cannot use bucket '${data.bucket}' of S3 endpoint '${data.endpointId}': ${data.reason}`,
+  },
   /** A request that stock refuses with this text; `status` says how. */
   REQUEST_REFUSED: {
     kind: 'Invalid',

@@ -1,4 +1,5 @@
 /** The datastores of a configuration, for the server and for commands that work beside it. */
+import { assert } from '../base/assert.ts'
 import type { Log } from '../base/log.ts'
 import { unixSeconds } from '../base/time/clock.ts'
 import type { ConfigFiles } from '../config/config-files.ts'
@@ -8,10 +9,13 @@ import { ActiveOperations } from '../datastore/active-operations.ts'
 import { DatastoreRegistry } from '../datastore/registry.ts'
 import type { DatastoreSettings } from '../datastore/settings.ts'
 import { procTable, readStartTime } from '../tasks/process-table.ts'
-import { errors } from './errors.ts'
+import { realBuckets } from './s3/real-buckets.ts'
+import { S3Access } from './s3/s3-access.ts'
 
 export interface OpenDatastoresOptions {
   readonly log: Log
+  /** Where buckets come from; by default one of its own, which probes only what was never probed. */
+  readonly s3?: S3Access
   /** Overrides what the datastores say; null does not. */
   readonly knownChunkWaitMs?: number | null
   /** Pretends that a look at a chunk takes this long, for measurements. */
@@ -20,21 +24,44 @@ export interface OpenDatastoresOptions {
 
 export interface OpenDatastores {
   readonly datastores: DatastoreRegistry
-  /** To be flushed after the datastores were closed. */
   readonly operations: ActiveOperations
+  readonly s3: S3Access
+  /** Closes all of them; sessions and tasks must have ended. */
+  close(): Promise<void>
 }
 
 /** The registry of the datastores that `files` name; each is opened when it is first asked for. */
 export async function openDatastores(
   files: ConfigFiles,
-  { log, knownChunkWaitMs = null, lookDelayMs = 0 }: OpenDatastoresOptions,
+  {
+    log,
+    s3 = realAccess(files, log),
+    knownChunkWaitMs = null,
+    lookDelayMs = 0,
+  }: OpenDatastoresOptions,
 ): Promise<OpenDatastores> {
   const { fs, clock, paths } = files
   const settingsOf = async (name: string): Promise<DatastoreSettings | null> =>
     settingsFrom(await findDatastore(files, name), knownChunkWaitMs)
   const operations = await openOperations(files, log)
-  const options = { fs, clock, log, paths, settingsOf, operations, lookDelayMs }
-  return { datastores: new DatastoreRegistry(options), operations }
+  const openObjects = async ({ backend }: DatastoreSettings, name: string) => {
+    assert(backend.kind === 's3', 'a datastore in a folder has no bucket')
+    return await s3.openStore({ ...backend, prefix: name })
+  }
+  const options = { fs, clock, log, paths, settingsOf, operations, lookDelayMs, openObjects }
+  const datastores = new DatastoreRegistry(options)
+  const close = async (): Promise<void> => {
+    // The first error is told, and all is closed.
+    await using stack = new AsyncDisposableStack()
+    stack.use(s3)
+    stack.defer(async () => await operations.flush())
+    stack.defer(async () => await datastores.close())
+  }
+  return { datastores, operations, s3, close }
+}
+
+function realAccess(files: ConfigFiles, log: Log): S3Access {
+  return new S3Access({ files, log, opener: realBuckets, probes: 'once' })
 }
 
 /** Where stock counts them, too. */
@@ -57,11 +84,8 @@ function settingsFrom(
   knownChunkWaitMs: number | null,
 ): DatastoreSettings | null {
   if (config === null) return null
-  const { name, path, verifyNew, maintenance, tuning, backend } = config
+  const { path, verifyNew, maintenance, tuning, backend } = config
   if (backend.kind === 'invalid') throw configErrors.BACKEND_INVALID({ reason: backend.reason })
-  if (backend.kind === 's3') {
-    throw errors.NOT_BUILT_YET({ what: `S3 (datastore '${name}')`, status: 501 })
-  }
   return {
     path,
     backend: { kind: 'filesystem' },

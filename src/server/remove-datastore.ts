@@ -17,6 +17,7 @@ import type { ActiveOperations } from '../datastore/active-operations.ts'
 import { checkUnused, destroyContent, removeEmptied } from '../datastore/destroy.ts'
 import type { DatastoreRegistry } from '../datastore/registry.ts'
 import { removeStateFolders } from '../datastore/state-folder.ts'
+import type { S3Access } from './s3/s3-access.ts'
 import { forgetRemoval, noteRemoval } from './removal-notes.ts'
 
 export interface RemovalParts {
@@ -25,6 +26,7 @@ export interface RemovalParts {
   readonly operations: ActiveOperations
   readonly datastores: DatastoreRegistry
   readonly paths: { readonly state: string }
+  readonly s3: S3Access
 }
 
 export interface DatastoreRemoval {

@@ -43,8 +43,7 @@ export const removeDatastoreCommand = command({
       try {
         await removeDatastore({ fs, files, paths, ...opened }, removal, progress)
       } finally {
-        await opened.datastores.close()
-        await opened.operations.flush()
+        await opened.close()
       }
     })
   },

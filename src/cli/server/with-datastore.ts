@@ -10,12 +10,11 @@ export async function withDatastore<Result>(
   target: { readonly name: string; readonly operation: 'read' | 'write' },
   work: (store: Datastore) => Promise<Result>,
 ): Promise<Result> {
-  const { datastores, operations } = await openDatastores(files, { log: silentLog })
+  const opened = await openDatastores(files, { log: silentLog })
   try {
-    using use = await datastores.use(target.name, target.operation)
+    using use = await opened.datastores.use(target.name, target.operation)
     return await work(use.store)
   } finally {
-    await datastores.close()
-    await operations.flush()
+    await opened.close()
   }
 }

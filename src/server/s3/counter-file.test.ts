@@ -88,7 +88,8 @@ suite('CounterFile', () => {
     const lines: string[] = []
     const log = { ...silentLog, warn: (text: string) => void lines.push(text) }
     const thresholds = { ...ZERO_COUNTS, get: 3 }
-    await using file = new CounterFile(nodeFileSystem, { ...options, log, thresholds })
+    await using file = new CounterFile(nodeFileSystem, { ...options, log })
+    file.setThresholds(thresholds)
     for (const expected of [0, 1, 1]) {
       file.add('get', 2)
       await file.flush()

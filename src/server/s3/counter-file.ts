@@ -31,8 +31,6 @@ export interface CounterFileOptions {
   readonly path: string
   readonly clock: Clock
   readonly log: Log
-  /** What is told in the log when a count passes it; those of the file stay where this is absent. */
-  readonly thresholds?: Counts | undefined
 }
 
 export class CounterFile implements RequestCounters, AsyncDisposable {
@@ -40,6 +38,7 @@ export class CounterFile implements RequestCounters, AsyncDisposable {
   readonly #options: CounterFileOptions
   readonly #closing = new AbortController()
   readonly #pending = new Map<CounterName, number>()
+  #thresholds: Counts | null = null
   #flushing: Promise<void> | null = null
 
   constructor(fs: FileSystem, options: CounterFileOptions) {
@@ -50,6 +49,11 @@ export class CounterFile implements RequestCounters, AsyncDisposable {
   add(name: CounterName, amount: number): void {
     this.#pending.set(name, (this.#pending.get(name) ?? 0) + amount)
     this.#flushing ??= this.#flushLater()
+  }
+
+  /** What is told in the log when a count passes it, with the next write; before, those of the file count. */
+  setThresholds(thresholds: Counts): void {
+    this.#thresholds = thresholds
   }
 
   /** What the file says, and what was counted here since. */
@@ -70,7 +74,7 @@ export class CounterFile implements RequestCounters, AsyncDisposable {
     this.#pending.clear()
     try {
       await this.#change(({ counts, thresholds }) => {
-        const wanted = this.#options.thresholds ?? thresholds
+        const wanted = this.#thresholds ?? thresholds
         const next = addCounts(counts, added)
         this.#tellPassed(counts, { counts: next, thresholds: wanted })
         return { counts: next, thresholds: wanted }

@@ -1,0 +1,229 @@
+/**
+ * Buckets for whoever needs one: datastores, checks, commands. Opens their clients, probes what the stores really do and
+ * keeps the verdicts, counts requests, holds the rates of each endpoint (datastore-semantics.md 19.1, 19.2).
+ */
+import { type CairnError, hasCode, toError } from '../../base/errors.ts'
+import type { Log } from '../../base/log.ts'
+import type { ConfigFiles } from '../../config/config-files.ts'
+import type { S3Endpoint } from '../../config/s3-endpoint-file.ts'
+import { findS3Endpoint, readS3Endpoint } from '../../config/s3-endpoints.ts'
+import type { OpenedObjects } from '../../datastore/bucket/store-bucket.ts'
+import type { ObjectStore } from '../../storage/object-store.ts'
+import { probe } from '../../storage/s3/probe.ts'
+import type { ProbeVerdict } from '../../storage/s3/verdict.ts'
+import { errors } from '../errors.ts'
+import { type BucketOpener, type BucketOptions, makeLimits } from './bucket-opener.ts'
+import { CounterBook } from './counter-book.ts'
+import { CurrentStore } from './current-store.ts'
+import { type BucketName, isAsGood, placeKey, readVerdict, writeVerdict } from './verdict-book.ts'
+
+/** A store that could not be probed at the start is tried again so often. */
+const PROBE_RETRY_MS = 30_000
+/** Where `cairn s3 probe` works when it is told no datastore. */
+export const PROBE_PREFIX = 'cairn-probe'
+
+export interface S3AccessOptions {
+  readonly files: ConfigFiles
+  readonly log: Log
+  readonly opener: BucketOpener
+  /** `start`: every bucket once in the life of this process; `once`: those that have no verdict yet. */
+  readonly probes: 'start' | 'once'
+}
+
+export interface NamedBucket extends BucketName {
+  /** Name of the datastore in the bucket; counters are kept by it. */
+  readonly prefix: string
+}
+
+export class S3Access implements AsyncDisposable {
+  readonly counters: CounterBook
+  readonly #options: S3AccessOptions
+  readonly #closing = new AbortController()
+  readonly #limits = new Map<
+    string,
+    { readonly key: string; readonly limits: BucketOptions['limits'] }
+  >()
+  /** Of this process, by bucket and place. */
+  readonly #probed = new Map<string, Promise<ProbeVerdict>>()
+  readonly #reprobing = new Set<Promise<void>>()
+
+  constructor(options: S3AccessOptions) {
+    const { files, log } = options
+    this.#options = options
+    this.counters = new CounterBook(files, log)
+  }
+
+  /**
+   * The bucket of a datastore. Throws S3_ENDPOINT_UNKNOWN, S3_ENDPOINT_INVALID, S3_UNUSABLE (the probe's verdict), the
+   * errors of ObjectStore if it was never probed and cannot be reached.
+   */
+  async openStore(name: NamedBucket): Promise<OpenedObjects> {
+    const { files, log } = this.#options
+    const endpoint = await readS3Endpoint(files, name.endpointId)
+    let relied: ProbeVerdict | null = null
+    const store = new CurrentStore({
+      endpoint,
+      clock: files.clock,
+      log,
+      open: (current) =>
+        this.#options.opener.open(current, name.bucket, this.#bucketOptions(current, name, relied)),
+      readEndpoint: async () => await findS3Endpoint(files, name.endpointId),
+      checkPlace: async (current, objects) => {
+        const verdict = await this.#probeNow(current, name, objects)
+        if (relied !== null && !isAsGood(relied, verdict)) throw otherPlace(name, verdict)
+      },
+    })
+    try {
+      const { verdict, isFresh } = await this.#verdictOf(endpoint, name, store)
+      if (!verdict.isUsable) throw unusable(name, verdict)
+      relied = verdict
+      if (!isFresh) this.#probeLater(endpoint, name, { store, verdict })
+      return { objects: store, verdict, close: async () => store.close() }
+    } catch (error) {
+      store.close()
+      throw error
+    }
+  }
+
+  /** A bucket for a moment: a check, a list. `prefix` null counts nothing. Errors: S3_ENDPOINT_UNKNOWN, those of `work`. */
+  async withBucket<Result>(
+    name: BucketName & { readonly prefix: string | null },
+    work: (objects: ObjectStore, endpoint: S3Endpoint) => Promise<Result>,
+  ): Promise<Result> {
+    const endpoint = await readS3Endpoint(this.#options.files, name.endpointId)
+    const options = this.#bucketOptions(endpoint, name, null)
+    const opened = this.#options.opener.open(endpoint, name.bucket, options)
+    try {
+      return await work(opened.objects, endpoint)
+    } finally {
+      opened.close()
+    }
+  }
+
+  /** Probes a bucket now, below `prefix`, and keeps the verdict. Errors: S3_ENDPOINT_UNKNOWN, those of ObjectStore. */
+  async probe(name: NamedBucket): Promise<ProbeVerdict> {
+    return await this.withBucket(
+      name,
+      async (objects, endpoint) => await this.#probeNow(endpoint, name, objects),
+    )
+  }
+
+  /** The verdict of the last probe, or null. Errors: S3_ENDPOINT_UNKNOWN. */
+  async lastVerdict(name: BucketName): Promise<ProbeVerdict | null> {
+    const { files } = this.#options
+    const endpoint = await readS3Endpoint(files, name.endpointId)
+    return await readVerdict(files.fs, files.paths.state, { ...name, place: placeKey(endpoint) })
+  }
+
+  /** Names of the buckets that an endpoint's keys can see. Errors: S3_ENDPOINT_UNKNOWN, those of ObjectStore. */
+  async listBuckets(endpointId: string): Promise<readonly string[]> {
+    const endpoint = await readS3Endpoint(this.#options.files, endpointId)
+    const options = this.#bucketOptions(endpoint, { endpointId, bucket: '', prefix: null }, null)
+    return await this.#options.opener.listBuckets(endpoint, options)
+  }
+
+  /** Datastores must have been closed. Writes out the counters. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort()
+    await Promise.allSettled(this.#reprobing)
+    await this.counters[Symbol.asyncDispose]()
+  }
+
+  #bucketOptions(
+    endpoint: S3Endpoint,
+    name: BucketName & { readonly prefix: string | null },
+    verdict: ProbeVerdict | null,
+  ): BucketOptions {
+    const { files, log } = this.#options
+    const counters = this.counters.of(name)
+    const limits = this.#limitsOf(endpoint)
+    const ifMatch = verdict === null ? {} : { ifMatch: verdict.ifMatch }
+    return { counters, limits, ...ifMatch, clock: files.clock, log }
+  }
+
+  /** One set for all buckets of an endpoint; another one only if its rates were changed. */
+  #limitsOf(endpoint: S3Endpoint): BucketOptions['limits'] {
+    const { id, rateIn, burstIn, rateOut, burstOut, putRateLimit } = endpoint
+    const key = JSON.stringify([rateIn, burstIn, rateOut, burstOut, putRateLimit])
+    const known = this.#limits.get(id)
+    if (known?.key === key) return known.limits
+    const limits = makeLimits(endpoint, this.#options.files.clock)
+    this.#limits.set(id, { key, limits })
+    return limits
+  }
+
+  async #verdictOf(
+    endpoint: S3Endpoint,
+    name: NamedBucket,
+    objects: ObjectStore,
+  ): Promise<{ readonly verdict: ProbeVerdict; readonly isFresh: boolean }> {
+    const { files, log, probes } = this.#options
+    const place = placeKey(endpoint)
+    const kept = await readVerdict(files.fs, files.paths.state, { ...name, place })
+    if (kept !== null && probes === 'once') return { verdict: kept, isFresh: true }
+    const key = JSON.stringify([name.endpointId, name.bucket, place])
+    try {
+      // Datastores of one bucket share the probe.
+      const probing = this.#probed.get(key) ?? this.#probeNow(endpoint, name, objects)
+      this.#probed.set(key, probing)
+      return { verdict: await probing, isFresh: true }
+    } catch (thrown) {
+      this.#probed.delete(key)
+      // What is local can be read while the store cannot be reached.
+      if (kept === null || !hasCode(thrown, 'S3_UNAVAILABLE')) throw thrown
+      log.warn('cannot probe a bucket at the start', { ...name, error: toError(thrown).message })
+      return { verdict: kept, isFresh: false }
+    }
+  }
+
+  async #probeNow(
+    endpoint: S3Endpoint,
+    name: NamedBucket,
+    objects: ObjectStore,
+  ): Promise<ProbeVerdict> {
+    const { fs, clock, paths } = this.#options.files
+    const verdict = await probe(objects, name.prefix, { clock, signal: this.#closing.signal })
+    await writeVerdict(fs, paths.state, { ...name, place: placeKey(endpoint), verdict })
+    return verdict
+  }
+
+  #probeLater(
+    endpoint: S3Endpoint,
+    name: NamedBucket,
+    used: { readonly store: CurrentStore; readonly verdict: ProbeVerdict },
+  ): void {
+    const run = this.#probeUntilAnswered(endpoint, name, used)
+      .catch(() => {})
+      .finally(() => this.#reprobing.delete(run))
+    this.#reprobing.add(run)
+  }
+
+  /** Ends with an answer, or when this is closed. */
+  async #probeUntilAnswered(
+    endpoint: S3Endpoint,
+    name: NamedBucket,
+    { store, verdict }: { readonly store: CurrentStore; readonly verdict: ProbeVerdict },
+  ): Promise<void> {
+    const { files } = this.#options
+    for (;;) {
+      await files.clock.sleep(PROBE_RETRY_MS, this.#closing.signal)
+      try {
+        const fresh = await this.#probeNow(endpoint, name, store)
+        if (!isAsGood(verdict, fresh)) store.refuse(otherPlace(name, fresh))
+        return
+      } catch (error) {
+        if (!hasCode(error, 'S3_UNAVAILABLE', 'S3_REFUSED')) throw error
+      }
+    }
+  }
+}
+
+function unusable(name: NamedBucket, { problems }: ProbeVerdict): CairnError {
+  return errors.S3_UNUSABLE({ ...name, reason: problems.join('; ') })
+}
+
+function otherPlace(name: NamedBucket, verdict: ProbeVerdict): CairnError {
+  if (!verdict.isUsable) return unusable(name, verdict)
+  const reason = 'it does other things than the store that the datastore was opened on; restart'
+  return errors.S3_UNUSABLE({ ...name, reason })
+}
