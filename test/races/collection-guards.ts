@@ -454,9 +454,9 @@ export const COLLECTION_GUARDS: readonly Guard[] = [
     cuts: [
       {
         file: 'src/datastore/chunk-store.ts',
-        find: '    const result = await this.#backend.put(digest, chunk.blob)\n',
+        find: '    const result = await this.#backend.put(digest, chunk.blob, options)\n',
         replace:
-          "    digests.register(digest, { size: chunk.size, origin: 'written' })\n    const result = await this.#backend.put(digest, chunk.blob)\n",
+          "    digests.register(digest, { size: chunk.size, origin: 'written' })\n    const result = await this.#backend.put(digest, chunk.blob, options)\n",
       },
     ],
     test: ['src/datastore/chunk-store.test.ts', 'whatever throws, the gate opens'],
@@ -468,9 +468,9 @@ export const COLLECTION_GUARDS: readonly Guard[] = [
     cuts: [
       {
         file: 'src/datastore/chunk-store.ts',
-        find: '    using _gate = await this.#gate.acquire(digest)\n    const result = await this.#backend.put(digest, chunk.blob)\n',
+        find: '    using _gate = await this.#gate.acquire(digest)\n    const result = await this.#backend.put(digest, chunk.blob, options)\n',
         replace:
-          '    const held = await this.#gate.acquire(digest)\n    const result = await this.#backend.put(digest, chunk.blob)\n    held[Symbol.dispose]()\n',
+          '    const held = await this.#gate.acquire(digest)\n    const result = await this.#backend.put(digest, chunk.blob, options)\n    held[Symbol.dispose]()\n',
       },
     ],
     test: ['src/datastore/chunk-store.test.ts', 'a digest is registered while its gate is held'],

@@ -205,10 +205,10 @@ export const MUTATIONS: readonly Mutation[] = [
     patches: [
       {
         file: 'src/datastore/chunk-store.ts',
-        find: '    using _gate = await this.#gate.acquire(digest)\n    const result = await this.#backend.put(digest, chunk.blob)\n',
+        find: '    using _gate = await this.#gate.acquire(digest)\n    const result = await this.#backend.put(digest, chunk.blob, options)\n',
         replace:
           '    const gate = await this.#gate.acquire(digest)\n' +
-          '    const put = this.#backend.put(digest, chunk.blob)\n' +
+          '    const put = this.#backend.put(digest, chunk.blob, options)\n' +
           '    const result = await put.finally(() => gate[Symbol.dispose]())\n' +
           '    await this.#backend.stat(digest)\n',
       },
