@@ -37,4 +37,30 @@ export const errors = defineErrors({
     message: ({ path, reason }: { readonly path: string; readonly reason: string }) =>
       `Cannot look at chunk file '${path}': ${reason}`,
   },
+  CHUNK_CONTENT_WRONG: {
+    kind: 'Corrupt',
+    message: ({ path, reason }: { readonly path: string; readonly reason: string }) =>
+      `Cannot use chunk '${path}': ${reason}`,
+  },
+  /** A delete of the key may still be executed, and there is no room for the bytes until that is over. */
+  CHUNK_NOT_PINNED: {
+    kind: 'Io',
+    message: ({ digest }: { readonly digest: string }) =>
+      `Cannot store chunk ${digest}: it may still be deleted by a former request, and there is no room to keep it until then`,
+  },
+  CHUNK_NOT_REMOVED: {
+    kind: 'Io',
+    message: ({ key, reason }: { readonly key: string; readonly reason: string }) =>
+      `Cannot remove bad chunk '${key}': ${reason}`,
+  },
+  LEDGER_TOO_NEW: {
+    kind: 'Unsupported',
+    message: (data: { readonly path: string; readonly version: number }) =>
+      `Cannot open ledger '${data.path}': it was written by a later release (version ${data.version})`,
+  },
+  LEDGER_FAILED: {
+    kind: 'Io',
+    message: ({ path, reason }: { readonly path: string; readonly reason: string }) =>
+      `Cannot write ledger '${path}': ${reason}`,
+  },
 })

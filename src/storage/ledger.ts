@@ -61,6 +61,8 @@ export interface Ledger {
   suspects(): Promise<readonly Suspect[]>
   /** Whether the key is one, at once. */
   isSuspect(key: string): boolean
+  /** Wall time of its last attempt, at once; null if it is none. */
+  suspectSinceMs(key: string): number | null
 
   /**
    * What a LIST shows, during a rebuild: adds those that have no entry, are no suspects, and were not condemned since

@@ -92,6 +92,10 @@ export class MemoryLedger implements Ledger {
     return this.#suspects.has(key)
   }
 
+  suspectSinceMs(key: string): number | null {
+    return this.#suspects.get(key) ?? null
+  }
+
   async beginRebuild(): Promise<void> {
     this.#rebuild = new Set()
   }

@@ -1,20 +1,31 @@
-/** Chunks as objects of a bucket, under stock's keys (formats.md 10.1, datastore-semantics.md 19.5, races.md 9.6). */
+/**
+ * Chunks as objects of a bucket, under stock's keys (formats.md 10.1, datastore-semantics.md 19.5, races.md 9.6).
+ *
+ * Order of an upload, all of it under the gate of the digest: ledger, conditional PUT, ledger entry, local copy. An
+ * entry is made of definite answers only, and of none that came while a delete of the key may still be executed
+ * (suspect-chunks.ts). A session registers the digest before the gate opens; the ledger needs nothing of that.
+ */
 import type { Allocate } from '../../base/buffer-pool.ts'
 import type { Log } from '../../base/log.ts'
 import type { Clock } from '../../base/time/clock.ts'
-import type { Digest } from '../../formats/digest.ts'
+import { checkBlobCrcInPool } from '../../formats/data-blob.ts'
+import { type Digest, digestToBytes } from '../../formats/digest.ts'
 import type {
   ChunkBackend,
   ChunkLook,
-  ProvisionalChunks,
   PutOptions,
   PutResult,
   ReadOptions,
 } from '../chunk-backend.ts'
+import { isCorrupt } from '../chunk-check.ts'
+import { errors } from '../errors.ts'
 import type { Ledger } from '../ledger.ts'
 import type { ObjectStore } from '../object-store.ts'
 import type { ChunkCache } from './chunk-cache.ts'
 import { chunkKey } from './chunk-keys.ts'
+import { lookInBucket } from './look-in-bucket.ts'
+import { PinnedBytes } from './pinned-bytes.ts'
+import { SuspectChunks } from './suspect-chunks.ts'
 
 /** The gate of the datastore: one holder per digest (races.md 9.6). */
 export interface ChunkGate {
@@ -39,12 +50,29 @@ export interface S3BackendOptions {
   readonly log: Log
 }
 
-export class S3Backend implements ChunkBackend {
-  readonly provisional: ProvisionalChunks | null = null
+/** `.0.bad` to `.9.bad`: the last one is overwritten when all are there, as on disk. */
+const BAD_NUMBER_MAX = 9
+/** GETs of one chunk whose content is wrong: the second tells a bad way from a bad chunk. */
+const READS_MAX = 2
+
+export class S3Backend implements ChunkBackend, AsyncDisposable {
+  readonly provisional: SuspectChunks
   readonly #options: S3BackendOptions
+  readonly #pins: PinnedBytes
 
   constructor(options: S3BackendOptions) {
+    const { ledger, gate, clock, cache } = options
     this.#options = options
+    this.#pins = new PinnedBytes(cache === null ? null : () => cache.openNameless())
+    this.provisional = new SuspectChunks({
+      ledger,
+      gate,
+      clock,
+      pins: this.#pins,
+      keyOf: (digest) => this.pathOf(digest),
+      head: async (digest, signal) => await this.#head(digest, signal),
+      upload: async (digest, blob) => await this.#upload(digest, blob),
+    })
   }
 
   /** The chunk's key in the bucket. */
@@ -54,28 +82,159 @@ export class S3Backend implements ChunkBackend {
 
   async read(
     digest: Digest,
-    _allocate?: Allocate,
-    _options: ReadOptions = {},
+    allocate?: Allocate,
+    { from = 'anywhere' }: ReadOptions = {},
   ): Promise<Uint8Array<ArrayBuffer>> {
-    throw new Error(`not yet: ${digest}`)
+    if (from === 'origin') return await this.#get(digest)
+    const { cache } = this.#options
+    const copy = await this.#readCopy(digest, allocate)
+    if (copy !== null) return copy
+    const blob = await this.#getWhole(digest)
+    cache?.fill(digest, blob)
+    return blob
   }
 
   async stat(digest: Digest): Promise<{ readonly size: number } | null> {
-    throw new Error(`not yet: ${digest}`)
+    const size = await this.#head(digest)
+    return size === null ? null : { size }
   }
 
-  async put(digest: Digest, _blob: Uint8Array, _options: PutOptions = {}): Promise<PutResult> {
-    throw new Error(`not yet: ${digest}`)
+  /** Under the gate. Throws the errors of ObjectStore, CHUNK_NOT_PINNED; then nothing may rely on the chunk. */
+  async put(
+    digest: Digest,
+    blob: Uint8Array,
+    { isCached = true }: PutOptions = {},
+  ): Promise<PutResult> {
+    const known = this.#known(digest)
+    if (known !== null) return { duplicate: true, storedSize: known.size ?? blob.length }
+    const isSuspect = await this.provisional.isSuspect(digest)
+    if (isSuspect) await this.provisional.note(digest, blob)
+    const { cache } = this.#options
+    // Written beside the upload, but it gets its name only when the object is there (races.md R-36).
+    await using copy = isCached && !isSuspect ? cache?.stage(digest, blob) : null
+    const written = await this.#upload(digest, blob)
+    if (!isSuspect) this.#remember(digest, written)
+    // Of what was there already nobody checked that it is the same: only our own bytes may become a copy.
+    if (written !== null) await copy?.publish()
+    return { duplicate: written === null, storedSize: written ?? blob.length }
   }
 
+  /**
+   * Under the gate. The order is copy, condemned in the ledger, delete: a crash in between leaves one object too many.
+   * Throws the errors of ObjectStore, CHUNK_NOT_REMOVED.
+   */
   async markBad(digest: Digest): Promise<string | null> {
-    throw new Error(`not yet: ${digest}`)
+    const { objects, ledger, cache, clock } = this.#options
+    const key = this.pathOf(digest)
+    await cache?.remove(digest)
+    const place = await this.#freeBadKey(key)
+    if (!(await objects.copy(key, place)).isFound) return null
+    await ledger.condemn([key], clock.now())
+    const { deleted, failed, isLate } = await objects.delete([key])
+    const isDeleted = deleted.includes(key)
+    if (isDeleted && !isLate) await ledger.acquit([key])
+    else await ledger.renewSuspects([key], clock.now())
+    if (!isDeleted) {
+      throw errors.CHUNK_NOT_REMOVED({ key, reason: failed[0]?.reason ?? 'no answer' })
+    }
+    return place
   }
 
   async lookMany(
     digests: Uint8Array,
-    _options: { readonly signal?: AbortSignal | undefined } = {},
+    options: { readonly signal?: AbortSignal | undefined } = {},
   ): Promise<ChunkLook> {
-    throw new Error(`not yet: ${digests.length}`)
+    const { gate, ledger, isStale } = this.#options
+    return await lookInBucket(digests, {
+      gate,
+      signal: options.signal,
+      isKnownAt: (bytes, offset) => !isStale() && ledger.knowsAt(bytes, offset) !== null,
+      ask: async (digest, signal) => await this.#ask(digest, signal),
+    })
+  }
+
+  /** Bytes kept for sessions go; there must be none. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#pins[Symbol.asyncDispose]()
+  }
+
+  #known(digest: Digest): { readonly size: number | null } | null {
+    const { ledger, isStale } = this.#options
+    return isStale() ? null : ledger.knowsAt(digestToBytes(digest), 0)
+  }
+
+  /** Under the gate, after a definite answer. */
+  #remember(digest: Digest, size: number | null): void {
+    const { ledger, isStale } = this.#options
+    if (!isStale()) ledger.add(digest, size)
+  }
+
+  /** Whether the chunk is there; under its gate. What may still be deleted counts for now: see `settle`. */
+  async #ask(digest: Digest, signal: AbortSignal | undefined): Promise<boolean> {
+    if (this.#known(digest) !== null) return true
+    const isSuspect = await this.provisional.isSuspect(digest)
+    const size = await this.#head(digest, signal)
+    if (size === null) return false
+    if (isSuspect) await this.provisional.note(digest, null)
+    else this.#remember(digest, size)
+    return true
+  }
+
+  /** Puts it unless there is one; its size, null if there was. A store without conditions is asked first (races.md R-70). */
+  async #upload(digest: Digest, blob: Uint8Array): Promise<number | null> {
+    const { objects, verdict } = this.#options
+    const { honoursIfNoneMatch } = verdict
+    if (!honoursIfNoneMatch && (await this.#head(digest)) !== null) return null
+    const condition = { kind: honoursIfNoneMatch ? 'absent' : 'always' } as const
+    const { outcome } = await objects.put(this.pathOf(digest), blob, { condition })
+    return outcome === 'written' ? blob.length : null
+  }
+
+  /** Size by a definite answer; null if there is none, which the ledger hears of. */
+  async #head(digest: Digest, signal?: AbortSignal): Promise<number | null> {
+    const { objects, ledger } = this.#options
+    const info = await objects.head(this.pathOf(digest), { signal })
+    if (info !== null && info.size > 0) return info.size
+    ledger.drop(digest)
+    return null
+  }
+
+  async #readCopy(digest: Digest, allocate: Allocate | undefined) {
+    const { cache } = this.#options
+    if (cache === null) return null
+    return await cache.read(digest, { size: this.#known(digest)?.size ?? null, allocate })
+  }
+
+  /** Throws CHUNK_CONTENT_WRONG if it has a wrong CRC twice. */
+  async #getWhole(digest: Digest): Promise<Uint8Array<ArrayBuffer>> {
+    for (let round = 1; ; round += 1) {
+      const blob = await this.#get(digest)
+      try {
+        await checkBlobCrcInPool(blob)
+        return blob
+      } catch (error) {
+        if (!isCorrupt(error)) throw error
+        const path = this.pathOf(digest)
+        if (round < READS_MAX) continue
+        throw errors.CHUNK_CONTENT_WRONG({ path, reason: error.message }, { cause: error })
+      }
+    }
+  }
+
+  async #get(digest: Digest): Promise<Uint8Array<ArrayBuffer>> {
+    const { objects, ledger } = this.#options
+    const path = this.pathOf(digest)
+    const found = await objects.get(path)
+    if (found !== null && found.body.length > 0) return found.body
+    ledger.drop(digest)
+    throw errors.CHUNK_MISSING({ digest, path })
+  }
+
+  async #freeBadKey(key: string): Promise<string> {
+    for (let number = 0; ; number += 1) {
+      const place = `${key}.${number}.bad`
+      if (number === BAD_NUMBER_MAX) return place
+      if ((await this.#options.objects.head(place)) === null) return place
+    }
   }
 }
