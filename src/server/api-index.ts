@@ -10,6 +10,7 @@ const INDEX_PATHS = [
   '/access',
   '/admin',
   '/admin/datastore/{store}',
+  '/admin/s3/{s3-endpoint-id}',
   '/config',
   '/nodes/{node}',
   '/nodes/{node}/tasks/{upid}',

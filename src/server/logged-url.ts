@@ -1,6 +1,11 @@
 /** URLs as logs may have them: parameters of PUT lie in the query, passwords among them. */
 
-const SECRET_NAMES: readonly string[] = ['password', 'confirmation-password', 'tfa-challenge']
+const SECRET_NAMES: readonly string[] = [
+  'password',
+  'confirmation-password',
+  'tfa-challenge',
+  'secret-key',
+]
 const REDACTED = '[redacted]'
 
 /** `url` with the values of secret parameters taken out. */

@@ -55,6 +55,7 @@ const KEYS = [
   'ugid',
   'n',
   'name',
+  'id',
 ]
 
 /** `exact`: the lists hold the same; `part`: ours is a part; `shape`: only members and types. */

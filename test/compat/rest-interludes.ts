@@ -130,6 +130,7 @@ async function untilAborted(signal: AbortSignal): Promise<void> {
 
 function withoutSetup(name: string, text: string): string {
   if (name === 'user.cfg') return text.replace(/user: fxadmin[\s\S]*/, '')
+  if (name === 's3.cfg') return text.replace(/s3-endpoint: fxmoto[\s\S]*?\n\n/, '')
   if (name === 'tfa.json') return '{}'
   if (name !== 'acl.cfg') return text
   const lines = text.split('\n').filter((line) => !/fx(?:admin|audit|low)/.test(line))

@@ -23,6 +23,7 @@ import { type Composition, compose } from '../../src/server/compose.ts'
 import type { ServerContext } from '../../src/server/context.ts'
 import { ROUTES } from '../../src/server/rest/routes.ts'
 import { registerSessions } from '../../src/server/sessions.ts'
+import { MemoryBuckets } from '../support/memory-buckets.ts'
 import { openGoldenStore } from '../support/golden-datastore.ts'
 
 const FIXTURES = join(import.meta.dirname, '..', 'fixtures')
@@ -61,7 +62,14 @@ export async function openRestState(): Promise<RestState> {
   prepareTasks(paths.tasks)
   const clock = new RecordedClock()
   const composition = await compose(
-    { paths, clock, node: 'vm', version: VERSION, fingerprint: 'a5'.repeat(32) },
+    {
+      paths,
+      clock,
+      node: 'vm',
+      version: VERSION,
+      fingerprint: 'a5'.repeat(32),
+      buckets: new MemoryBuckets(['pbsref', 'fxbucket']),
+    },
     () => {},
   )
   const handleFirst = registerSessions(composition.context).handleRequest

@@ -24,7 +24,9 @@ import { statusRoutes } from './admin/datastore/status.ts'
 import { uploadLogRoutes } from './admin/datastore/upload-log.ts'
 import { verifyRoutes } from './admin/datastore/verify.ts'
 import { gcListRoutes } from './admin/gc.ts'
+import { s3AdminRoutes } from './admin/s3/buckets.ts'
 import { datastoreConfigRoutes } from './config/datastores.ts'
+import { s3ConfigRoutes } from './config/s3.ts'
 import { nodeRoutes } from './nodes/nodes.ts'
 import { taskRoutes } from './nodes/tasks.ts'
 import { rootRoutes } from './root.ts'
@@ -56,6 +58,8 @@ const SERVED: readonly Route[] = [
   ...pruneRoutes,
   ...moveRoutes,
   ...datastoreConfigRoutes,
+  ...s3ConfigRoutes,
+  ...s3AdminRoutes,
   ...datastoreUsageRoutes,
   ...nodeRoutes,
   ...taskRoutes,
