@@ -18,6 +18,13 @@ export interface CreateDatastoreOptions {
   readonly path: string
   /** Take over a folder that is a datastore already; default false. */
   readonly reuse?: boolean
+  /**
+   * The chunks are in a bucket: the folder may be missing also when it is taken over, and what stock kept there of
+   * chunks is moved aside, for it is no evidence (races.md R-64). Default false.
+   */
+  readonly isInBucket?: boolean
+  /** For the name of what is moved aside. */
+  readonly nowMs?: number
   /** Owner of all that is made, and demanded of what is taken over; undefined: whoever runs this. */
   readonly owner?: Owner | undefined
   readonly progress: Progress
@@ -35,6 +42,7 @@ export async function createDatastore(
   const { path, progress } = options
   if (!path.startsWith('/')) refuse(`expected absolute path - got ${quote(path)}`)
   checkNesting(options)
+  if (options.isInBucket === true) return await createForBucket(fs, options)
   if (options.reuse === true) {
     await checkExisting(fs, options)
     progress.log('Chunkstore reused: layout and permissions are as they must be')
@@ -45,6 +53,30 @@ export async function createDatastore(
   await createChunkFolders(fs, options)
   await createLockFile(fs, options)
   progress.log('Access time update check skipped.')
+}
+
+/** `.chunks` has stock's empty folders, so that stock can have it back. */
+async function createForBucket(fs: FileSystem, options: CreateDatastoreOptions): Promise<void> {
+  const { path, progress } = options
+  if (options.reuse !== true) await checkEmpty(fs, path)
+  await createBase(fs, options)
+  await setChunksAside(fs, options)
+  await createChunkFolders(fs, options)
+  await createLockFile(fs, options)
+  progress.log('Chunks are kept in a bucket.')
+}
+
+async function setChunksAside(fs: FileSystem, options: CreateDatastoreOptions): Promise<void> {
+  const { path, progress, nowMs = 0 } = options
+  const aside = `${CHUNKS_FOLDER}.stock-${new Date(nowMs).toISOString()}`
+  try {
+    await fs.rename(`${path}/${CHUNKS_FOLDER}`, `${path}/${aside}`)
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return
+    throw error
+  }
+  await fs.syncFolder(path)
+  progress.log(`Local chunks were moved to ${quote(aside)}: they are not used and can be removed`)
 }
 
 function checkNesting(options: CreateDatastoreOptions): void {

@@ -3,9 +3,11 @@ import { isSystemError } from '../base/errors.ts'
 import type { FileSystem } from '../base/fs/file-system.ts'
 import type { Log } from '../base/log.ts'
 import type { Clock } from '../base/time/clock.ts'
+import type { ChunkBackend } from '../storage/chunk-backend.ts'
 import type { ChunkLooker } from '../storage/chunk-looker.ts'
 import { FilesystemBackend } from '../storage/filesystem-backend.ts'
 import { errnoText } from '../storage/os-error-text.ts'
+import type { BucketDoors } from './bucket/open-bucket.ts'
 import type { StoreBucket } from './bucket/store-bucket.ts'
 import { ChunkStore } from './chunk-store.ts'
 import { errors } from './errors.ts'
@@ -46,6 +48,8 @@ export interface OpenDatastoreOptions {
   /** Folder for what we remember of this datastore between runs. */
   readonly stateFolder: string
   readonly looker: ChunkLooker
+  /** The doors to its bucket, if its settings name one. */
+  readonly bucket?: BucketDoors | null
 }
 
 /** Opens a datastore's folder; throws DATASTORE_OPEN_FAILED. Close its `core` once. */
@@ -53,10 +57,11 @@ export async function openDatastore(
   fs: FileSystem,
   options: OpenDatastoreOptions,
 ): Promise<Datastore> {
-  const { settings, clock, log, stateFolder } = options
+  const { settings, clock, log, stateFolder, bucket = null } = options
   const owner = await ownerOfFolder(fs, settings.path)
   await giveProcessLock(fs, settings.path, owner)
-  const core = await StoreCore.open(fs, { path: settings.path, stateFolder, clock, log })
+  const { path } = settings
+  const core = await StoreCore.open(fs, { path, stateFolder, clock, log, owner, bucket })
   return makeDatastore(fs, options, { core, owner })
 }
 
@@ -70,17 +75,8 @@ function makeDatastore(
   options: OpenDatastoreOptions,
   opened: { readonly core: StoreCore; readonly owner: Owner | undefined },
 ): Datastore {
-  const { name, settings, clock, log, locks: folder, book, looker } = options
+  const { name, settings, clock, log, locks: folder, book } = options
   const { core, owner } = opened
-  const backend = new FilesystemBackend(fs, {
-    folder: `${settings.path}/${CHUNKS_FOLDER}`,
-    store: name,
-    owner,
-    durable: settings.syncLevel === 'file',
-    looker,
-    doubt: core.doubt,
-    log,
-  })
   return Object.freeze({
     name,
     path: settings.path,
@@ -91,9 +87,25 @@ function makeDatastore(
     owner,
     locks: new LockTable(fs, { clock, folder, store: name, owner, book, log }),
     files: new StoreFiles(fs, { owner, durable: settings.syncLevel !== 'none' }),
-    chunks: new ChunkStore(backend, core),
+    chunks: new ChunkStore(core.bucket?.chunks ?? folderBackend(fs, options, opened), core),
     core,
     bucket: core.bucket,
+  })
+}
+
+function folderBackend(
+  fs: FileSystem,
+  { name, settings, looker, log }: OpenDatastoreOptions,
+  { core, owner }: { readonly core: StoreCore; readonly owner: Owner | undefined },
+): ChunkBackend {
+  return new FilesystemBackend(fs, {
+    folder: `${settings.path}/${CHUNKS_FOLDER}`,
+    store: name,
+    owner,
+    durable: settings.syncLevel === 'file',
+    looker,
+    doubt: core.doubt,
+    log,
   })
 }
 

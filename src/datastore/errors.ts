@@ -17,6 +17,13 @@ interface Text {
 interface Reason {
   readonly reason: string
 }
+/** Endpoint and bucket. */
+interface Place {
+  readonly place: string
+}
+interface ObjectPlace extends Place {
+  readonly key: string
+}
 
 /** Data with the status that the wire wants although the kind says another. */
 export const asNotFound = { status: NOT_FOUND_STATUS } as const
@@ -39,6 +46,48 @@ export const errors = defineErrors({
       `unable to open chunk store at ${quote(path)} - ${reason}`,
   },
   DATASTORE_CREATE_FAILED: { kind: 'Invalid', message: ({ text }: Text) => text },
+
+  // Buckets (19; races.md R-39, R-59, R-60)
+  /** A request to remove what was there before may still be executed. */
+  SNAPSHOT_SUSPECT: {
+    kind: 'Conflict',
+    message: ({ path, endMs }: LockPath & { readonly endMs: number }) =>
+      `Cannot write ${quote(path)} to the bucket: a removal there was not answered and may be executed until ${new Date(endMs).toISOString()}`,
+  },
+  BUCKET_STALE: {
+    kind: 'Conflict',
+    message: ({ place, reason }: Place & Reason) =>
+      `Cannot remove chunks from ${place}: ${reason}; run s3-refresh first`,
+  },
+  BUCKET_HELD: {
+    kind: 'Conflict',
+    message: ({ place, reason }: Place & Reason) =>
+      `Cannot refresh from ${place}: ${reason}; overwrite-in-use takes it over`,
+  },
+  BUCKET_CLAIM_FAILED: {
+    kind: 'Conflict',
+    message: ({ place, reason }: Place & Reason) => `Cannot claim ${place}: ${reason}`,
+  },
+  BUCKET_BUSY: {
+    kind: 'Conflict',
+    message: (_data: { readonly store: string }) => 'datastore is currently in use',
+  },
+  BUCKET_DELETE_FAILED: {
+    kind: 'Io',
+    message: ({ place, key, reason, count }: ObjectPlace & Reason & { readonly count: number }) =>
+      `Cannot delete ${count} object(s) of ${place}, the first '${key}': ${reason}`,
+    retryable: true,
+  },
+  BUCKET_OBJECT_CHANGES: {
+    kind: 'Conflict',
+    message: ({ place, key }: ObjectPlace) =>
+      `Cannot write '${key}' of ${place}: somebody else changes it at the same time`,
+  },
+  BUCKET_CONTENT_WRONG: {
+    kind: 'Corrupt',
+    message: ({ place, key, reason }: ObjectPlace & Reason) =>
+      `Cannot fetch '${key}' of ${place}: ${reason}`,
+  },
 
   // Locks (5.3); the cause says why
   GROUP_LOCK_BUSY: {

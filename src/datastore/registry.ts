@@ -9,6 +9,7 @@ import type { Clock } from '../base/time/clock.ts'
 import { type ChunkLooker, doorLooker, workerLooker } from '../storage/chunk-looker.ts'
 import type { Ledger } from '../storage/ledger.ts'
 import type { ActiveOperations, OperationKind } from './active-operations.ts'
+import type { BucketDoors } from './bucket/open-bucket.ts'
 import type { OpenedObjects } from './bucket/store-bucket.ts'
 import {
   type Datastore,
@@ -21,7 +22,7 @@ import { PROCESS_LOCK_FILE } from './layout.ts'
 import { findUnfinished, recoverJournalled } from './recovery.ts'
 import { LockBook } from './lock-book.ts'
 import { checkMaintenance, isOutOfUse, type Operation } from './maintenance.ts'
-import type { DatastoreSettings } from './settings.ts'
+import type { BackendSettings, DatastoreSettings } from './settings.ts'
 import type { StoreCore } from './store-core.ts'
 
 export type { Operation } from './maintenance.ts'
@@ -149,7 +150,11 @@ export class DatastoreRegistry {
     const known = this.#open.get(name)
     if (known !== undefined && (await this.#isCurrent(known, settings))) return known
     const options = this.#openOptions(name, settings)
-    const isSameFolder = known !== undefined && (await this.#isItsFolder(known, settings.path))
+    const isSameFolder = known !== undefined && (await this.#isSameStore(known, settings))
+    // Another bucket for the same folder, or another folder for the bucket: what is open must go first.
+    if (!isSameFolder && (known?.core.bucket ?? options.bucket ?? null) !== null) {
+      await this.#letGo(name)
+    }
     const store = isSameFolder
       ? withSettings(known, options)
       : await openDatastore(this.#options.fs, options)
@@ -160,6 +165,9 @@ export class DatastoreRegistry {
       throw error
     }
     if (!isSameFolder) await this.#letGo(name)
+    else if (settings.backend.kind === 's3') {
+      store.core.bucket?.resizeCache(settings.backend.maxCacheBytes)
+    }
     this.#open.set(name, store)
     return store
   }
@@ -168,6 +176,11 @@ export class DatastoreRegistry {
   async #isCurrent(known: Datastore, settings: DatastoreSettings): Promise<boolean> {
     if (!isSame(known.settings, settings)) return false
     if (settings.maintenance === null && !this.#recovered.has(known.core)) return false
+    return await this.#isItsFolder(known, settings.path)
+  }
+
+  async #isSameStore(known: Datastore, settings: DatastoreSettings): Promise<boolean> {
+    if (!isSameBackend(known.settings, settings)) return false
     return await this.#isItsFolder(known, settings.path)
   }
 
@@ -225,10 +238,36 @@ export class DatastoreRegistry {
     const stateFolder = `${paths.state}/datastores/${name}`
     const book = this.#book
     const looker = this.#looker
-    return { name, settings, clock, log, locks: paths.locks, book, stateFolder, looker }
+    const bucket = this.#bucketDoors(name, settings)
+    return { name, settings, clock, log, locks: paths.locks, book, stateFolder, looker, bucket }
+  }
+
+  #bucketDoors(name: string, settings: DatastoreSettings): BucketDoors | null {
+    const { backend, path } = settings
+    const { openObjects, openLedger } = this.#options
+    if (backend.kind === 'filesystem') return null
+    if (openObjects === undefined) {
+      throw errors.DATASTORE_OPEN_FAILED({ path, reason: 'buckets cannot be opened here' })
+    }
+    return {
+      identity: identityOf(backend),
+      prefix: name,
+      maxCacheBytes: backend.maxCacheBytes,
+      openObjects: async () => await openObjects(settings, name),
+      openLedger,
+    }
   }
 }
 
 function isSame(a: DatastoreSettings, b: DatastoreSettings): boolean {
   return a === b || JSON.stringify(a) === JSON.stringify(b)
+}
+
+/** Whether the chunks lie in the same place; the bound of the cache may differ. */
+function isSameBackend(a: DatastoreSettings, b: DatastoreSettings): boolean {
+  return identityOf(a.backend) === identityOf(b.backend)
+}
+
+function identityOf(backend: BackendSettings): string {
+  return backend.kind === 's3' ? `${backend.endpointId} ${backend.bucket}` : ''
 }

@@ -9,14 +9,16 @@ import type { FileHandle, FileSystem } from '../base/fs/file-system.ts'
 import { ProcessLock } from '../base/fs/record-lock.ts'
 import type { Log } from '../base/log.ts'
 import type { Clock } from '../base/time/clock.ts'
-import type { StoreBucket } from './bucket/store-bucket.ts'
+import { type BucketDoors, type OpenBucket, openBucket } from './bucket/open-bucket.ts'
 import { CollectionState } from './collection/state.ts'
+import { errors } from './errors.ts'
 import { Doubt, doubtAfter, joinWindows } from './doubt.ts'
 import { Journal } from './journal.ts'
 import { CHUNKS_FOLDER, PROCESS_LOCK_FILE } from './layout.ts'
 import { MissingChunks } from './missing-chunks.ts'
 import { claimStateFolder } from './state-folder.ts'
 import { readStoreState, type StoreState, updateStoreState } from './store-state.ts'
+import type { Owner } from './store-files.ts'
 import { StoreSync } from './store-sync.ts'
 import { Gate } from './uploads/gate.ts'
 import { LiveSessions } from './uploads/session-digests.ts'
@@ -28,6 +30,9 @@ export interface StoreCoreOptions {
   readonly stateFolder: string
   readonly clock: Clock
   readonly log: Log
+  readonly owner?: Owner | undefined
+  /** Null: its chunks are in its folder. */
+  readonly bucket?: BucketDoors | null
 }
 
 /** Another process stamps within milliseconds. */
@@ -45,11 +50,12 @@ export class StoreCore {
   readonly journal: Journal
   readonly collection: CollectionState
   readonly missing: MissingChunks
-  readonly bucket: StoreBucket | null = null
 
   readonly #fs: FileSystem
   readonly #options: StoreCoreOptions
   readonly #stateRuns = new SharedRun()
+  /** Set once, before anybody has the core. */
+  #bucket: OpenBucket | null = null
   /** While it is open, the state folder keeps its name. */
   readonly #folderHold: FileHandle
   #lastGoodSyncMs: number
@@ -105,6 +111,7 @@ export class StoreCore {
     try {
       const known = cores.get(processLock.identity)
       if (known !== undefined) {
+        known.#checkSameBucket(options)
         known.#openCount += 1
         await processLock.close()
         return known
@@ -142,6 +149,7 @@ export class StoreCore {
       // Descriptors first: they hear of the errors of everything written after.
       await core.sync.addDevice(options.path)
       await core.sync.addDevice(`${options.path}/${CHUNKS_FOLDER}`)
+      await core.#openBucket()
     } catch (error) {
       await core.sync.close()
       throw error
@@ -149,6 +157,7 @@ export class StoreCore {
     const other = cores.get(processLock.identity)
     if (other !== undefined) {
       other.#openCount += 1
+      await core.#bucket?.close()
       await core.sync.close()
       await folderHold.close()
       await processLock.close()
@@ -156,6 +165,11 @@ export class StoreCore {
     }
     cores.set(processLock.identity, core)
     return core
+  }
+
+  /** Null for a datastore in a folder. */
+  get bucket(): OpenBucket | null {
+    return this.#bucket
   }
 
   /** Device and inode of `.lock`. */
@@ -218,12 +232,29 @@ export class StoreCore {
         await this.#saveState()
       }
     } finally {
+      await this.#bucket?.close()
       await this.collection.close()
       await this.#useMark?.close()
       await this.sync.close()
       await this.#folderHold.close()
       await this.processLock.close()
     }
+  }
+
+  async #openBucket(): Promise<void> {
+    const { bucket: doors = null, path, stateFolder, owner, clock, log } = this.#options
+    if (doors === null) return
+    await this.#fs.mkdir(stateFolder, { recursive: true, mode: 0o700 })
+    const options = { doors, path, stateFolder, owner, gate: this.gate, clock, log }
+    this.#bucket = await openBucket(this.#fs, options)
+  }
+
+  /** Chunks of one datastore must not go into the bucket of another that has its folder (races.md R-66). */
+  #checkSameBucket({ path, bucket }: StoreCoreOptions): void {
+    const [ours, theirs] = [this.#options.bucket ?? null, bucket ?? null]
+    if (ours?.identity === theirs?.identity && ours?.prefix === theirs?.prefix) return
+    const reason = 'it is open with another backend'
+    throw errors.DATASTORE_OPEN_FAILED({ path, reason })
   }
 
   #afterGoodSync(startedMs: number): void {

@@ -1,46 +1,159 @@
 /** Claims a bucket for a new datastore and gives it back (formats.md 10.3, races.md R-39). */
 import type { FileSystem } from '../../base/fs/file-system.ts'
-import type { Progress } from '../../base/progress.ts'
-import type { Ledger } from '../../storage/ledger.ts'
-import type { OpenedObjects } from './store-bucket.ts'
+import type { PutAnswer } from '../../storage/object-store.ts'
+import { errors } from '../errors.ts'
+import type { BucketPlace } from './bucket-place.ts'
+import { withPlace, type Place } from './bucket-place.ts'
+import { deleteObjects } from './delete-objects.ts'
+import {
+  formatHolder,
+  formatInUse,
+  type HolderObject,
+  type HolderState,
+  parseInUse,
+  readBucketState,
+} from './holder-object.ts'
+import { HOLDER_OBJECT, IN_USE_OBJECT } from './keys.ts'
+import { differenceOf, newNonce } from './object-holder.ts'
 
-export interface BucketPlace {
-  readonly opened: OpenedObjects
-  /** The datastore's name. */
-  readonly prefix: string
-  readonly progress: Progress
-}
+export type { BucketPlace } from './bucket-place.ts'
 
 export interface ClaimBucketOptions extends BucketPlace {
   /** Host name as stock writes it into `.in-use`. */
   readonly hostname: string
   /** Take it although it is in use. */
   readonly overwriteInUse: boolean
-  /** The datastore's folder, made before (createDatastore with its backend). */
-  readonly path: string
-  /** As of the registry: `<state>/datastores/<name>`. */
-  readonly stateFolder: string
-  /** Default: the SQLite file. */
-  readonly openLedger?: (path: string) => Promise<Ledger>
 }
 
 /**
- * Makes us the holder. Throws DATASTORE_CREATE_FAILED with stock's text `Bucket already contains datastore in use by
- * host …`, the errors of ObjectStore. What is in the bucket stays; `refreshStore` brings it here.
+ * Makes us the holder. The datastore's folder was made before (createDatastore). Throws DATASTORE_CREATE_FAILED with
+ * stock's text `Bucket already contains datastore in use by host …`, BUCKET_CLAIM_FAILED, the errors of ObjectStore.
+ * What is in the bucket stays; until `refreshStore` has brought it here, nothing is collected.
  */
 export async function claimBucket(fs: FileSystem, options: ClaimBucketOptions): Promise<void> {
-  await fs.stat(options.path)
-  throw new Error(`not yet: ${options.prefix}`)
+  await withPlace(fs, options, async (place) => {
+    const { opened, prefix, ledger, marks, progress } = place
+    await opened.objects.checkBucket()
+    await writeInUse(place, options)
+    const holder = await becomeHolder(place, options.hostname)
+    await ledger.clear()
+    if (await hasContent(place)) {
+      await marks.set('refreshing')
+      progress.log(`Bucket has objects below '${prefix}/': they are used after a refresh`)
+    }
+    await remember(place, { ...holder, pending: null })
+  })
 }
 
-/** Removes `.cairn-holder` and `.in-use`, and nothing else: the datastore goes from our configuration, its data stay. */
-export async function giveBackBucket(place: BucketPlace): Promise<void> {
-  await Promise.resolve()
-  throw new Error(`not yet: ${place.prefix}`)
+/**
+ * Makes us the holder of a bucket that is in use by somebody else, after `.in-use` was asked for (a refresh that takes
+ * over). Errors as claimBucket.
+ */
+export async function takeOver(place: Place, hostname: string): Promise<HolderState> {
+  await writeInUse(place, { hostname, overwriteInUse: true })
+  return await becomeHolder(place, hostname)
 }
 
-/** Removes every object below `<prefix>/`, the holder last. Its protected snapshots, too. */
-export async function destroyBucket(place: BucketPlace): Promise<void> {
-  await Promise.resolve()
-  throw new Error(`not yet: ${place.prefix}`)
+/**
+ * Removes `.cairn-holder` and `.in-use`, and nothing else: the datastore goes from our configuration, its data stay. The
+ * two stay if the bucket is not ours any more, with a warning.
+ */
+export async function giveBackBucket(fs: FileSystem, options: BucketPlace): Promise<void> {
+  await withPlace(fs, options, async (place) => {
+    const { opened, prefix, ledger, copy, progress } = place
+    const { objects } = opened
+    const difference = differenceOf(ledger.holder, await readBucketState(objects, prefix))
+    if (difference !== null) {
+      progress.warn(`The bucket is not given back: ${difference}`)
+    } else {
+      const keys = [`${prefix}/${HOLDER_OBJECT}`, `${prefix}/${IN_USE_OBJECT}`]
+      for (const key of keys) await deleteObjects({ objects, ledger, clock: options.clock }, [key])
+      progress.log('The bucket is not in use any more.')
+    }
+    // Whoever has it next may change all of it.
+    await ledger.clear()
+    await copy.remove()
+  })
+}
+
+/** The conditional PUT is what two at once cannot both pass. */
+async function writeInUse(
+  { opened, prefix }: Place,
+  { hostname, overwriteInUse }: { readonly hostname: string; readonly overwriteInUse: boolean },
+): Promise<void> {
+  const { objects, verdict } = opened
+  const key = `${prefix}/${IN_USE_OBJECT}`
+  const isConditional = verdict.honoursIfNoneMatch && !overwriteInUse
+  if (!isConditional && !overwriteInUse) {
+    const found = await objects.get(key)
+    if (found !== null) refuseInUse(parseInUse(found.body))
+  }
+  const condition = { kind: isConditional ? 'absent' : 'always' } as const
+  const answer = await objects.put(key, formatInUse(hostname), { condition })
+  if (answer.outcome === 'written') return
+  const found = await objects.get(key)
+  const host = found === null ? null : parseInUse(found.body)
+  // An attempt of this very call may have come through before its answer was lost.
+  if (!(await isOwnAttempt(opened.objects, prefix, { answer, isSameHost: host === hostname }))) {
+    refuseInUse(host)
+  }
+}
+
+/** Nobody who has had it for longer is without a holder object of ours; stock is never the one that just began. */
+async function isOwnAttempt(
+  objects: Place['opened']['objects'],
+  prefix: string,
+  { answer, isSameHost }: { readonly answer: PutAnswer; readonly isSameHost: boolean },
+): Promise<boolean> {
+  if (!answer.isLate || !isSameHost) return false
+  return (await readBucketState(objects, prefix)).holder === null
+}
+
+function refuseInUse(host: string | null): never {
+  const text = 'Bucket already contains datastore in use'
+  throw errors.DATASTORE_CREATE_FAILED({ text: host === null ? text : `${text} by host ${host}` })
+}
+
+async function becomeHolder(place: Place, hostname: string): Promise<HolderState> {
+  const { opened, prefix, ledger } = place
+  const { objects, verdict } = opened
+  const { holder: before, inUseMs } = await readBucketState(objects, prefix)
+  if (inUseMs === null) refuseClaim(place, '.in-use vanished at the same time')
+  const generation = (before?.generation ?? 0) + 1
+  const holderId = newNonce()
+  const state = { holderId, generation, nonce: newNonce() }
+  const pending = { generation, nonce: state.nonce }
+  await remember(place, { holderId, generation: generation - 1, nonce: '', pending })
+  const object: HolderObject = { ...state, hostname, inUseMs }
+  const condition =
+    before === null
+      ? ({ kind: verdict.honoursIfNoneMatch ? 'absent' : 'always' } as const)
+      : verdict.ifMatch === null
+        ? ({ kind: 'always' } as const)
+        : ({ kind: 'unchanged', etag: before.etag } as const)
+  await objects.put(`${prefix}/${HOLDER_OBJECT}`, formatHolder(object), { condition })
+  // Whatever was answered: what is there now decides.
+  const difference = differenceOf(ledger.holder, await readBucketState(objects, prefix))
+  if (difference !== null) refuseClaim(place, difference)
+  return state
+}
+
+async function remember(
+  { copy, ledger }: Place,
+  holder: Parameters<Place['ledger']['setHolder']>[0],
+): Promise<void> {
+  await copy.write(holder)
+  await ledger.setHolder(holder)
+}
+
+async function hasContent({ opened, prefix }: Place): Promise<boolean> {
+  const own = new Set([`${prefix}/${HOLDER_OBJECT}`, `${prefix}/${IN_USE_OBJECT}`])
+  for await (const page of opened.objects.list(`${prefix}/`)) {
+    if (page.objects.some(({ key }) => !own.has(key))) return true
+  }
+  return false
+}
+
+function refuseClaim({ opened }: Place, reason: string): never {
+  throw errors.BUCKET_CLAIM_FAILED({ place: opened.objects.place, reason })
 }

@@ -1,0 +1,81 @@
+/**
+ * The two objects that say whose the bucket is: stock's `.in-use`, and our own `.cairn-holder` beside it, which carries
+ * holder, generation and nonce (races.md R-59). It also has the time of the `.in-use` it belongs to, by the store's
+ * clock: whoever writes that one again, be it with the same host name, is noticed.
+ */
+import type { ObjectStore, RequestOptions } from '../../storage/object-store.ts'
+import { HOLDER_OBJECT, IN_USE_OBJECT } from './keys.ts'
+
+/** One write of the holder object. */
+export interface HolderState {
+  readonly holderId: string
+  readonly generation: number
+  /** Of the write that made this generation; tells clones apart. */
+  readonly nonce: string
+}
+
+export interface HolderObject extends HolderState {
+  readonly hostname: string
+  /** Modification time of `.in-use`. */
+  readonly inUseMs: number
+}
+
+export interface BucketState {
+  /** Null: there is none, or it is none of ours. */
+  readonly holder: (HolderObject & { readonly etag: string }) | null
+  /** Null: there is none. */
+  readonly inUseMs: number | null
+}
+
+/** As they are now: two requests. */
+export async function readBucketState(
+  objects: ObjectStore,
+  prefix: string,
+  options: RequestOptions = {},
+): Promise<BucketState> {
+  const found = await objects.get(`${prefix}/${HOLDER_OBJECT}`, options)
+  const inUse = await objects.head(`${prefix}/${IN_USE_OBJECT}`, options)
+  const holder = found === null ? null : parseHolder(found.body)
+  return {
+    holder: holder === null || found === null ? null : { ...holder, etag: found.etag },
+    inUseMs: inUse?.modifiedMs ?? null,
+  }
+}
+
+/** The object's bytes. */
+export function formatHolder(holder: HolderObject): Uint8Array {
+  const { holderId, generation, nonce, hostname, inUseMs } = holder
+  return Buffer.from(JSON.stringify({ holderId, generation, nonce, hostname, inUseMs }))
+}
+
+export function parseHolder(bytes: Uint8Array): HolderObject | null {
+  const value = parseObject(bytes)
+  const { holderId, generation, nonce, hostname, inUseMs } = value ?? {}
+  const isHolder =
+    typeof holderId === 'string' &&
+    typeof generation === 'number' &&
+    typeof nonce === 'string' &&
+    typeof hostname === 'string' &&
+    typeof inUseMs === 'number'
+  return isHolder ? { holderId, generation, nonce, hostname, inUseMs } : null
+}
+
+/** Stock's content of `.in-use`. */
+export function formatInUse(hostname: string): Uint8Array {
+  return Buffer.from(JSON.stringify({ hostname }))
+}
+
+/** The host that `.in-use` names; null if it names none. */
+export function parseInUse(bytes: Uint8Array): string | null {
+  const hostname = parseObject(bytes)?.['hostname']
+  return typeof hostname === 'string' ? hostname : null
+}
+
+function parseObject(bytes: Uint8Array): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(bytes).toString())
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null
+  } catch {
+    return null
+  }
+}
