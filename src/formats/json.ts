@@ -23,12 +23,18 @@ const { isRawJSON, rawJSON } = JSON as typeof JSON & {
   rawJSON(this: void, text: string): object
 }
 
+const SURROGATE = /[\uD800-\uDFFF]/
+
 /** Stock's parser refuses deeper nesting too. */
 const DEPTH_MAX = 128
 
+/** A number that may look different after it was read; what looks so within a string costs time only. */
+const MAY_CHANGE = /(?:^|[[,:\s])(?:-0|-?\d{16}|-?\d{1,15}[.eE])/
+
 /** The value of JSON text. Throws SyntaxError, or RangeError for nesting deeper than 128. */
 export function parseJson(text: string): JsonValue {
-  const value = JSON.parse(text, keepNumber) as JsonValue
+  const isPlain = !MAY_CHANGE.test(text)
+  const value = (isPlain ? JSON.parse(text) : JSON.parse(text, keepNumber)) as JsonValue
   checkDepth(value, 0)
   return value
 }
@@ -40,7 +46,15 @@ export function formatPrettyJson(value: JsonValue): string {
 
 /** Entries of `object`, keys in ascending order of their UTF-8 bytes. */
 export function sortedEntries(object: JsonObject): [string, JsonValue][] {
-  return Object.entries(object).sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
+  return Object.entries(object).sort(([a], [b]) => compareBytes(a, b))
+}
+
+/** Code units come in the order of the bytes, surrogates apart. */
+function compareBytes(a: string, b: string): number {
+  if (SURROGATE.test(a) || SURROGATE.test(b)) {
+    return Buffer.compare(Buffer.from(a), Buffer.from(b))
+  }
+  return a < b ? -1 : Number(a > b)
 }
 
 export function isJsonObject(value: JsonValue | undefined): value is JsonObject {

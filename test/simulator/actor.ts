@@ -10,6 +10,8 @@ export interface Actor {
   /** Of the operation's calls, for faults and for the printed schedule. */
   callCount: number
   isDone: boolean
+  /** Its process was killed: it asks for nothing any more. */
+  isKilled: boolean
 }
 
 export interface Call {

@@ -17,6 +17,7 @@ export async function simulate(args: string[]): Promise<number> {
     options: {
       seeds: { type: 'string', default: '5000' },
       from: { type: 'string', default: '1' },
+      minutes: { type: 'string' },
       shrink: { type: 'boolean', default: false },
       print: { type: 'boolean', default: false },
       endings: { type: 'boolean', default: false },
@@ -31,7 +32,8 @@ export async function simulate(args: string[]): Promise<number> {
       print(printSchedule(makeSchedule(from)))
       return 0
     }
-    return runAll({ ...values, from, count: Number(values.seeds) })
+    const endsMs = performance.now() + Number(values.minutes ?? Infinity) * 60_000
+    return runAll({ ...values, from, endsMs, count: Number(values.seeds) })
   })
 }
 
@@ -50,19 +52,23 @@ async function findMutations(ids: readonly string[], seeds: number): Promise<num
 function runAll(options: {
   readonly from: number
   readonly count: number
+  /** When no more seeds are begun. */
+  readonly endsMs: number
   readonly shrink: boolean
   readonly endings: boolean
 }): number {
   const startedMs = performance.now()
+  const startedCpu = process.cpuUsage()
   const endings = new Map<string, number>()
   let steps = 0
-  for (let done = 0; done < options.count; ) {
+  for (let done = 0; done < options.count && performance.now() < options.endsMs; ) {
     const count = Math.min(SEEDS_PER_LINE, options.count - done)
     const run = runSeeds(options.from + done, count)
     steps += run.stepCount
     done += run.seedCount
     for (const [name, times] of run.endings) endings.set(name, (endings.get(name) ?? 0) + times)
-    print([news({ done, steps, ms: performance.now() - startedMs })])
+    const { user, system } = process.cpuUsage(startedCpu)
+    print([news({ done, steps, ms: performance.now() - startedMs, cpuMs: (user + system) / 1000 })])
     if (run.failure === null) continue
     const { schedule, outcome } = run.failure
     print([`seed ${schedule.seed}: ${outcome.violation?.message ?? ''}`])
@@ -74,10 +80,12 @@ function runAll(options: {
   return 0
 }
 
-function news({ done, steps, ms }: { done: number; steps: number; ms: number }): string {
-  const perSecond = (count: number): string => ((count / ms) * 1000).toFixed(0)
+function news(run: { done: number; steps: number; ms: number; cpuMs: number }): string {
+  const { done, steps, ms, cpuMs } = run
+  const perSecond = (count: number): string => ((count / cpuMs) * 1000).toFixed(0)
   const mean = (steps / done).toFixed(0)
-  return `${done} schedules of ${mean} steps: ${perSecond(done)}/s, ${perSecond(steps)} steps/s`
+  const rates = `${perSecond(done)}/s, ${perSecond(steps)} steps/s of processor time`
+  return `${done} schedules of ${mean} steps: ${rates}, ${(ms / 1000).toFixed(0)} s`
 }
 
 function print(lines: readonly string[]): void {

@@ -74,7 +74,27 @@ const SIZES: readonly SourcePatch[] = [
   },
 ]
 
-const patches = [...PROCESS_STATE, ...SIZES]
+/** Pure functions that are called with the same few arguments in every schedule. */
+const MEMOS: readonly SourcePatch[] = [
+  {
+    id: 'names of backup times',
+    file: 'src/formats/backup-time.ts',
+    find: '  return `${new Date(backupTime * 1000).toISOString().slice(0, 19)}Z`\n',
+    replace:
+      "  return globalThis.cairnSimulator.memoized('times', backupTime, () =>" +
+      ' `${new Date(backupTime * 1000).toISOString().slice(0, 19)}Z`)\n',
+  },
+  {
+    id: 'parsed JSON',
+    file: 'src/formats/json.ts',
+    find: '  const value = (isPlain ? JSON.parse(text) : JSON.parse(text, keepNumber)) as JsonValue\n',
+    replace:
+      "  const value = globalThis.cairnSimulator.memoized('json', text, () =>" +
+      ' JSON.parse(text, keepNumber)) as JsonValue\n',
+  },
+]
+
+const patches = [...PROCESS_STATE, ...SIZES, ...MEMOS]
 const patched = new Set(patches.map(({ file }) => file))
 
 registerHooks({

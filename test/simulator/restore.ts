@@ -1,8 +1,8 @@
 /** Reads a snapshot as a restore would, straight from the simulated disk. */
-import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { decodeDynamicIndex } from '../../src/formats/dynamic-index.ts'
 import { decodeFixedIndex } from '../../src/formats/fixed-index.ts'
+import { sha256Hex } from './doubles/crypto.ts'
 import type { Inode } from './kernel/disk.ts'
 import { INDEX_NAME, MANIFEST } from './places.ts'
 
@@ -36,7 +36,7 @@ export function wholeDigest(blob: Uint8Array): string | null {
   if (blob.length > HEADER_SIZE && blob.some((byte) => byte !== 0)) {
     const payload = blob.subarray(HEADER_SIZE)
     const crc = Buffer.from(blob.buffer, blob.byteOffset).readUInt32LE(CRC_OFFSET)
-    if (crc32(payload) === crc) digest = createHash('sha256').update(payload).digest('hex')
+    if (crc32(payload) === crc) digest = sha256Hex(payload)
   }
   wholeAs.set(blob, digest)
   return digest

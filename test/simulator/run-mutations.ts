@@ -3,12 +3,11 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { forEachConcurrent } from '../../src/base/async/map-concurrent.ts'
 import { spawnPatched } from '../support/source-patch.ts'
+import { HEAP_FLAGS } from './heap-flags.ts'
 import type { Mutation } from './mutations.ts'
 
 const PROGRAM = join(import.meta.dirname, '..', '..', 'tools', 'simulate.ts')
 const CONCURRENCY = 2
-/** A young generation that holds what a schedule makes. */
-export const HEAP_FLAGS = ['--max-semi-space-size=16']
 
 export interface Finding {
   readonly id: string

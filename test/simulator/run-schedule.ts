@@ -39,7 +39,7 @@ export function runSchedule(schedule: Schedule, onStep: OnStep | null = null): O
   world.scheduler.fault = faultsOf(world, schedule.operations)
   const endings = new Map<string, string>()
   const queue = [...schedule.operations]
-  const running = new Set<number>()
+  const running = new Set<Actor>()
   world.isMoving = schedule.operations.some(({ kind }) => kind === 'moveSpace')
   world.startRecovery()
   for (;;) {
@@ -47,7 +47,7 @@ export function runSchedule(schedule: Schedule, onStep: OnStep | null = null): O
       begin(world, queue.shift() as Operation, { running, endings })
     }
     const didStep = world.scheduler.step()
-    for (const id of running) if (world.actorOf(id)?.isDone === true) running.delete(id)
+    for (const actor of running) if (actor.isDone) running.delete(actor)
     if (world.violation !== null) break
     if (world.scheduler.stepCount > STEPS_MAX) world.fail(new Violation('stuck', 'it does not end'))
     if (!didStep && queue.length === 0) break
@@ -93,12 +93,11 @@ function faultsOf(world: World, operations: readonly Operation[]): ((call: Call)
 function begin(
   world: World,
   operation: Operation,
-  into: { readonly running: Set<number>; readonly endings: Map<string, string> },
+  into: { readonly running: Set<Actor>; readonly endings: Map<string, string> },
 ): void {
   const { id, kind, seed } = operation
   const process = world.current
   const random = new Random(seed)
-  into.running.add(id)
   process.operationCount += 1
   const actor: Actor = world.scheduler.start(
     { id, name: `${kind} #${id}`, process },
@@ -109,7 +108,7 @@ function begin(
       world.operationEnded(process, actor, error)
     },
   )
-  world.noteActor(actor)
+  into.running.add(actor)
 }
 
 function endingOf(error: unknown): string {

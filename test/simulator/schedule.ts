@@ -22,7 +22,7 @@ export function makeSchedule(seed: number): Schedule {
   const random = new Random(seed)
   const theme = random.chance(0.6) ? random.pick(THEMES) : null
   const opening = openingOf(random, theme)
-  const count = 4 + random.below(7)
+  const count = Math.max(opening.length, 3 + random.below(5))
   const operations: Operation[] = []
   const weights = weightsOf(random, theme)
   const hasFaults = random.chance(0.3)

@@ -59,7 +59,7 @@ export class Scheduler {
     work: () => Promise<void>,
     onEnd: (error: unknown) => void,
   ): Actor {
-    const actor: Actor = { ...begun, waiting: [], callCount: 0, isDone: false }
+    const actor: Actor = { ...begun, waiting: [], callCount: 0, isDone: false, isKilled: false }
     this.actors.push(actor)
     const end = (error?: unknown): void => {
       actor.isDone = true
@@ -71,6 +71,29 @@ export class Scheduler {
         .then(() => end(), end)
     })
     return actor
+  }
+
+  /**
+   * A call that nobody else can see or hinder, such as one on a file that has no name yet: it takes effect in the step
+   * that asks for it, since any later moment would be the same. It counts, and can fail, as the others do.
+   */
+  callQuietly<Result>(name: string, detail: string, run: () => Result): Promise<Result> {
+    const actor = currentActor()
+    actor.callCount += 1
+    if (actor.isKilled) return NEVER
+    const { acting, askedAtStep } = this
+    this.acting = actor
+    try {
+      const { nowMs: dueMs, stepCount } = this
+      const asked = { actor, name, detail, dueMs, askedAtStep: stepCount, run }
+      this.fault?.({ ...asked, resolve: ignore, reject: ignore })
+      return Promise.resolve(run())
+    } catch (error) {
+      return Promise.reject(error)
+    } finally {
+      this.acting = acting
+      this.askedAtStep = askedAtStep
+    }
   }
 
   /** One step of the operation that runs now. */
@@ -116,7 +139,7 @@ export class Scheduler {
     const actor = this.#chooseActor()
     if (actor === null) return false
     const call = this.#policy.chooseCall(actor, this.nowMs)
-    actor.waiting.splice(actor.waiting.indexOf(call), 1)
+    takeOut(actor.waiting, call)
     actor.callCount += 1
     this.stepCount += 1
     this.nowMs += this.#stepMs
@@ -147,7 +170,7 @@ export class Scheduler {
   endProcess(process: object, reaches: () => boolean): void {
     for (const actor of this.actors) {
       if (actor.process !== process || actor.isDone) continue
-      actor.isDone = true
+      actor.isDone = actor.isKilled = true
       for (const call of actor.waiting.splice(0)) {
         try {
           if (call.name !== 'begin' && reaches()) call.run()
@@ -160,7 +183,8 @@ export class Scheduler {
 
   #chooseActor(): Actor | null {
     for (;;) {
-      const ready = this.actors.filter((actor) => isReady(actor, this.nowMs))
+      const ready: Actor[] = []
+      for (const actor of this.actors) if (isReady(actor, this.nowMs)) ready.push(actor)
       if (ready.length > 0) return this.#policy.chooseActor(ready)
       const next = this.#nextDueMs()
       if (next === null) return null
@@ -180,6 +204,14 @@ export class Scheduler {
 /** Took effect, and is not known yet to who called. */
 function answerTo(call: Call, result: unknown): Call {
   return { ...call, name: 'answer', detail: `${call.name} ${call.detail}`, run: () => result }
+}
+
+const NEVER = new Promise<never>(() => {})
+const ignore = (): void => {}
+
+function takeOut(waiting: Call[], call: Call): void {
+  if (waiting.length === 1) waiting.pop()
+  else waiting.splice(waiting.indexOf(call), 1)
 }
 
 function isReady(actor: Actor, nowMs: number): boolean {

@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 import { listSources } from '../../tools/source-files.ts'
 import { checkPatches, patchedEnvironment } from '../support/source-patch.ts'
 import { MUTATIONS } from './mutations.ts'
-import { HEAP_FLAGS } from './run-mutations.ts'
+import { HEAP_FLAGS } from './heap-flags.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
 const PROGRAM = join(ROOT, 'tools', 'simulate.ts')

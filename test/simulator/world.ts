@@ -84,7 +84,6 @@ export class World implements Scene {
   /** The schedule itself removes or damages things. */
   isDestroying = false
   #nextTime: number
-  readonly #actors = new Map<number, Actor>()
   /** Operations that no schedule names count down. */
   #helperId = 0
 
@@ -168,14 +167,6 @@ export class World implements Scene {
   /** The first one counts. */
   fail(violation: Violation): void {
     this.violation ??= violation
-  }
-
-  actorOf(id: number): Actor | undefined {
-    return this.#actors.get(id)
-  }
-
-  noteActor(actor: Actor): void {
-    this.#actors.set(actor.id, actor)
   }
 
   /** What a server does at its start, as an operation of its own. */

@@ -1,5 +1,6 @@
 /** What the doubles of Node's modules need of the schedule that runs now. */
 import { currentActor, type Scheduler } from '../scheduler.ts'
+import { memoized } from './memo.ts'
 
 /** A simulated process as module-level state of the code under test sees it. */
 export interface ProcessLocals {
@@ -49,4 +50,4 @@ export function processMap<Key, Value>(name: string) {
   }
 }
 
-Object.assign(globalThis, { cairnSimulator: { processMap, processLocal } })
+Object.assign(globalThis, { cairnSimulator: { processMap, processLocal, memoized } })

@@ -63,13 +63,11 @@ export class Machine {
 
   /** Throws ENOENT, ENOTDIR for what lies before the last name; `follow`: a link at the end, `crossLast`: a mount there. */
   find(path: string, options: { follow?: boolean; crossLast?: boolean } = {}, depth = 0): Place {
+    const names = namesOf(path)
     let folder: Inode = this.root
-    let start = 1
-    for (;;) {
-      let end = path.indexOf('/', start)
-      if (end < 0) end = path.length
-      const name = path.slice(start, end)
-      const isLast = end === path.length
+    for (let index = 0; ; index += 1) {
+      const name = names[index] as string
+      const isLast = index === names.length - 1
       let inode = name === '' ? folder : folder.entries?.get(name)
       if (
         inode !== undefined &&
@@ -80,13 +78,13 @@ export class Machine {
       }
       if (inode?.kind === 'link' && (!isLast || options.follow === true)) {
         if (depth > LINKS_MAX) throw systemError('ELOOP', 'open', path)
-        return this.find(inode.target + path.slice(end), options, depth + 1)
+        const rest = names.slice(index + 1)
+        return this.find([inode.target, ...rest].join('/'), options, depth + 1)
       }
       if (isLast) return { folder, name, inode }
       if (inode === undefined) throw systemError('ENOENT', 'open', path)
       if (inode.entries === null) throw systemError('ENOTDIR', 'open', path)
       folder = inode
-      start = end + 1
     }
   }
 
@@ -254,17 +252,61 @@ export class Machine {
 }
 
 export function statOf(inode: Inode): FileStat {
-  return {
-    kind: inode.kind,
-    size: inode.kind === 'file' ? inode.size : 0,
-    mode: inode.mode,
-    uid: 0,
-    gid: 0,
-    dev: inode.device.number,
-    ino: BigInt(inode.ino),
-    mtimeNs: BigInt(inode.mtimeMs) * NANOSECONDS_PER_MS,
-    ctimeNs: BigInt(inode.ctimeMs) * NANOSECONDS_PER_MS,
-    atimeNs: BigInt(inode.atimeMs) * NANOSECONDS_PER_MS,
-    nlink: inode.nlink,
+  return new Stat(inode)
+}
+
+/** Values of the moment at which it was made; the large integers are made when somebody asks. */
+class Stat implements FileStat {
+  readonly kind: FileStat['kind']
+  readonly size: number
+  readonly mode: number
+  readonly uid = 0
+  readonly gid = 0
+  readonly dev: bigint
+  readonly nlink: number
+  readonly #ino: number
+  readonly #mtimeMs: number
+  readonly #ctimeMs: number
+  readonly #atimeMs: number
+
+  constructor(inode: Inode) {
+    this.kind = inode.kind
+    this.size = inode.kind === 'file' ? inode.size : 0
+    this.mode = inode.mode
+    this.dev = inode.device.number
+    this.nlink = inode.nlink
+    this.#ino = inode.ino
+    this.#mtimeMs = inode.mtimeMs
+    this.#ctimeMs = inode.ctimeMs
+    this.#atimeMs = inode.atimeMs
   }
+
+  get ino(): bigint {
+    return BigInt(this.#ino)
+  }
+
+  get mtimeNs(): bigint {
+    return BigInt(this.#mtimeMs) * NANOSECONDS_PER_MS
+  }
+
+  get ctimeNs(): bigint {
+    return BigInt(this.#ctimeMs) * NANOSECONDS_PER_MS
+  }
+
+  get atimeNs(): bigint {
+    return BigInt(this.#atimeMs) * NANOSECONDS_PER_MS
+  }
+}
+
+/** Names of a path, kept: schedules use the same paths again and again. */
+const knownPaths = new Map<string, readonly string[]>()
+const KNOWN_PATHS_MAX = 50_000
+
+function namesOf(path: string): readonly string[] {
+  const known = knownPaths.get(path)
+  if (known !== undefined) return known
+  if (knownPaths.size >= KNOWN_PATHS_MAX) knownPaths.clear()
+  const names = path.slice(1).split('/')
+  knownPaths.set(path, names)
+  return names
 }

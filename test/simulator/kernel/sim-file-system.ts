@@ -14,6 +14,7 @@ import { type Machine, statOf } from './machine.ts'
 
 const FILE_MODE_DEFAULT = 0o666
 const PLENTY = 2 ** 40
+const TEMPORARY = /\.tmp_[^/]*$/
 
 /** The descriptors of one process. */
 export class SimFileSystem implements FileSystem {
@@ -179,13 +180,13 @@ class SimFileHandle implements FileHandle {
   }
 
   writev(buffers: readonly Uint8Array[], position: number): Promise<void> {
-    return this.#call('handle.write', () => {
+    return this.#callUnseen('handle.write', () => {
       this.#fs.machine.write(this.#inode, buffers, position)
     })
   }
 
   truncate(size: number): Promise<void> {
-    return this.#call('handle.truncate', () => this.#fs.machine.truncate(this.#inode, size))
+    return this.#callUnseen('handle.truncate', () => this.#fs.machine.truncate(this.#inode, size))
   }
 
   sync(): Promise<void> {
@@ -210,15 +211,15 @@ class SimFileHandle implements FileHandle {
   }
 
   stat(): Promise<FileStat> {
-    return this.#call('handle.stat', () => statOf(this.#inode))
+    return this.#callUnseen('handle.stat', () => statOf(this.#inode))
   }
 
   chmod(mode: number): Promise<void> {
-    return this.#call('handle.chmod', () => this.#fs.machine.changeMode(this.#inode, mode))
+    return this.#callQuietly('handle.chmod', () => this.#fs.machine.changeMode(this.#inode, mode))
   }
 
   chown(): Promise<void> {
-    return this.#call('handle.chown', () => undefined)
+    return this.#callQuietly('handle.chown', () => undefined)
   }
 
   tryLock(scope: 'record' | 'flock', request: LockMode | 'unlock'): boolean {
@@ -240,7 +241,11 @@ class SimFileHandle implements FileHandle {
   async close(): Promise<void> {
     if (this.#isClosed || this.#isClosing) return
     this.#isClosing = true
-    await this.#call('close', () => this.closeNow())
+    const inode = this.#inode
+    // Locks are given back, a number may be used again: others see that.
+    const isSeen = inode.nlink === 0 || inode.recordLocks.has(this) || inode.flocks.has(this)
+    if (isSeen) await this.#call('close', () => this.closeNow())
+    else await this.#callQuietly('close', () => this.closeNow())
   }
 
   closeNow(): void {
@@ -258,11 +263,22 @@ class SimFileHandle implements FileHandle {
     await this.close()
   }
 
+  /** On a file that has a temporary name nobody else looks at what this call reads or changes. */
+  #callUnseen<Result>(name: string, run: () => Result): Promise<Result> {
+    return TEMPORARY.test(this.#path) ? this.#callQuietly(name, run) : this.#call(name, run)
+  }
+
+  #callQuietly<Result>(name: string, run: () => Result): Promise<Result> {
+    return this.#fs.scheduler.callQuietly(name, this.#path, () => this.#unlessClosed(name, run))
+  }
+
   #call<Result>(name: string, run: () => Result): Promise<Result> {
-    return this.#fs.scheduler.call(name, this.#path, () => {
-      if (this.#isClosed) throw systemError('EBADF', name, this.#path)
-      return run()
-    })
+    return this.#fs.scheduler.call(name, this.#path, () => this.#unlessClosed(name, run))
+  }
+
+  #unlessClosed<Result>(name: string, run: () => Result): Result {
+    if (this.#isClosed) throw systemError('EBADF', name, this.#path)
+    return run()
   }
 }
 
