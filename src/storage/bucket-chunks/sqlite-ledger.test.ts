@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { DatabaseSync } from 'node:sqlite'
+import { suite, test, type TestContext } from 'node:test'
+import { FakeClock } from '../../../test/support/fake-clock.ts'
+import { makeTemporaryFolder } from '../../../test/support/temporary-folder.ts'
+import { nodeFileSystem } from '../../base/fs/node-file-system.ts'
+import type { Log } from '../../base/log.ts'
+import { type Digest, digestFromBytes, DIGEST_SIZE, digestToBytes } from '../../formats/digest.ts'
+import { REQUEST_LIFE_MS } from '../ledger.ts'
+import { SqliteLedger } from './sqlite-ledger.ts'
+
+const A = 'a1'.padEnd(64, '0') as Digest
+const KEY_A = `store1/.chunks/a100/${A}`
+const MINUTE_MS = 60_000
+
+async function makeRig(context: TestContext) {
+  const folder = await makeTemporaryFolder(context)
+  const path = `${folder}/ledger.sqlite`
+  const clock = new FakeClock()
+  const lines: string[] = []
+  const warn = (message: string): void => void lines.push(message)
+  const log: Log = { debug() {}, info() {}, warn, error: warn }
+  const open = async (): Promise<SqliteLedger> => {
+    const ledger = await SqliteLedger.open(nodeFileSystem, { path, clock, log })
+    context.after(async () => await ledger.close())
+    return ledger
+  }
+  return { folder, path, clock, lines, open }
+}
+
+function knows(ledger: SqliteLedger, digest: Digest) {
+  return ledger.knowsAt(digestToBytes(digest), 0)
+}
+
+suite('SqliteLedger', () => {
+  test('keeps everything from one run to the next, and counts', async (context) => {
+    const { open, clock } = await makeRig(context)
+    const first = await open()
+    first.add(A, 7)
+    await first.setHolder({ holderId: 'h', generation: 1, nonce: 'n', pending: null })
+    await first.condemn(['store1/.cnt/x'], clock.now())
+    await first.close()
+    const second = await open()
+    assert.deepEqual(knows(second, A), { size: 7 })
+    assert.equal(second.count, 1)
+    assert.equal(second.holder?.generation, 1)
+    assert.equal(second.isSuspect('store1/.cnt/x'), true)
+  })
+
+  // races.md R-60: the killed process may have repeated the request until its end.
+  test('a restart begins the time of suspects anew, and ends it for those of long ago', async (context) => {
+    const { open, clock } = await makeRig(context)
+    const first = await open()
+    await first.condemn(['old'], clock.now())
+    await clock.advance(90 * MINUTE_MS)
+    await first.condemn([KEY_A], clock.now())
+    await first.close()
+    await clock.advance(5 * MINUTE_MS)
+    const second = await open()
+    assert.deepEqual(await second.suspects(), [{ key: KEY_A, lastMs: clock.now() }])
+  })
+
+  test('two of one file see each other at once', async (context) => {
+    const { open, clock } = await makeRig(context)
+    const one = await open()
+    const two = await open()
+    one.add(A, 7)
+    assert.deepEqual(knows(two, A), { size: 7 })
+    await two.condemn([KEY_A], clock.now())
+    assert.equal(knows(one, A), null)
+    assert.equal(one.isSuspect(KEY_A), true)
+    await one.setHolder({ holderId: 'h', generation: 2, nonce: 'n', pending: null })
+    assert.equal(two.holder?.generation, 2)
+    one.drop(A)
+    await one.acquit([KEY_A])
+    assert.equal(two.isSuspect(KEY_A), false)
+  })
+
+  test('another process that writes is waited for a moment, then the chunk stays unknown', async (context) => {
+    const { open, path, lines } = await makeRig(context)
+    const ledger = await open()
+    ledger.add(A, 7)
+    using other = new DatabaseSync(path)
+    other.exec('BEGIN IMMEDIATE')
+    const before = performance.now()
+    const b = 'bb'.padEnd(64, '0') as Digest
+    ledger.add(b, 1)
+    assert.ok(performance.now() - before < 1000)
+    assert.equal(knows(ledger, b), null)
+    // A wrong entry counts for nothing from now on, whoever writes.
+    ledger.drop(A)
+    assert.equal(knows(ledger, A), null)
+    other.exec('COMMIT')
+    await ledger.close()
+    assert.equal(knows(await open(), A), null)
+    assert.deepEqual(lines.toSorted(), [
+      'cannot remove an entry of the ledger at once',
+      'cannot write the ledger: a chunk stays unknown',
+    ])
+  })
+
+  test('a file of a later release is refused and stays', async (context) => {
+    const { open, path } = await makeRig(context)
+    await (await open()).close()
+    using file = new DatabaseSync(path)
+    file.exec('PRAGMA user_version = 99')
+    file.close()
+    await assert.rejects(open(), { code: 'LEDGER_TOO_NEW', message: /version 99/ })
+    assert.ok(existsSync(path))
+  })
+
+  for (const [what, spoil] of [
+    ['no database', (path: string) => writeFileSync(path, 'not a database'.repeat(1000))],
+    ['a foreign database', makeForeign],
+  ] as const) {
+    test(`${what} is moved aside; everything is a suspect for a while`, async (context) => {
+      const { open, path, folder, lines, clock } = await makeRig(context)
+      spoil(path)
+      const ledger = await open()
+      assert.equal(ledger.count, 0)
+      const aside = readdirSync(folder).filter((name) => name.includes('.damaged-'))
+      assert.ok(aside.length >= 1, aside.join())
+      assert.deepEqual(lines, ['the ledger is damaged, moved aside and begun anew'])
+      assert.equal(ledger.isSuspect(KEY_A), true)
+      await clock.advance(REQUEST_LIFE_MS)
+      assert.equal(ledger.isSuspect(KEY_A), false)
+    })
+  }
+
+  // The cost model of the ledger: at 23 million chunks 70 bytes each are 1.6 GB.
+  test('takes at most 70 bytes on disk for a chunk, in random order', async (context) => {
+    const { open, path } = await makeRig(context)
+    const ledger = await open()
+    const count = 200_000
+    await ledger.beginRebuild()
+    for (let done = 0; done < count; done += 1000) {
+      const entries = Array.from({ length: 1000 }, () => {
+        return { digest: digestFromBytes(randomBytes(DIGEST_SIZE)), size: 4_194_316 }
+      })
+      await ledger.addListed(entries)
+    }
+    await ledger.endRebuild()
+    assert.equal(ledger.count, count)
+    await ledger.close()
+    const each = statSync(path).size / count
+    context.diagnostic(`${each.toFixed(1)} bytes`)
+    assert.ok(each <= 70)
+    assert.equal(existsSync(`${path}-wal`), false)
+  })
+
+  test('the log is written back while chunks are added', async (context) => {
+    const { open, path } = await makeRig(context)
+    const ledger = await open()
+    for (let number = 0; number < 20_000; number += 1) {
+      ledger.add(digestFromBytes(randomBytes(DIGEST_SIZE)), 1)
+      if (number % 100 === 0) await new Promise((resolve) => setImmediate(resolve))
+    }
+    // The thread does one thing after the other.
+    await ledger.suspects()
+    await new Promise((resolve) => setImmediate(resolve))
+    assert.equal(ledger.count, 20_000)
+    const size = statSync(`${path}-wal`).size
+    context.diagnostic(`${size} bytes of log`)
+    assert.ok(size < 64 << 20)
+  })
+
+  test('nothing is said about an experimental feature', async () => {
+    const script = "import { DatabaseSync } from 'node:sqlite'; new DatabaseSync(':memory:')"
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script])
+    let text = ''
+    child.stderr.on('data', (data: Buffer) => {
+      text += data.toString()
+    })
+    await once(child, 'close')
+    assert.equal(text, '')
+  })
+})
+
+function makeForeign(path: string): void {
+  using database = new DatabaseSync(path)
+  database.exec('CREATE TABLE something(a)')
+}
