@@ -21,6 +21,8 @@ export async function beginBucket(
   if (store.settings.maintenance?.type === 's3-refresh') {
     throw errors.COLLECTION_UNSAFE({ reason: 'an S3 refresh of this datastore is not complete' })
   }
+  // A LIST that is older than our deletes must not add to the ledger beside them (races.md R-65).
+  await store.core.bucket?.endRebuild('wait')
   await bucket.objects.checkBucket({ signal })
   await bucket.holder.check(signal)
   checkFresh(bucket)

@@ -5,6 +5,7 @@
  */
 import { forEachConcurrent } from '../../../base/async/map-concurrent.ts'
 import { type Digest, DIGEST_SIZE } from '../../../formats/digest.ts'
+import { digestOfKey } from '../../../storage/bucket-chunks/chunk-keys.ts'
 import type { LedgerEntry } from '../../../storage/ledger.ts'
 import { KEYS_PER_REQUEST, type ListPage, type ObjectInfo } from '../../../storage/object-store.ts'
 import { Marks, PREFIX_COUNT } from '../marks.ts'
@@ -44,6 +45,8 @@ export class BucketSweep {
   readonly #deletes: Deletes
   readonly #cutoffMs: number
   readonly #bytes = Buffer.alloc(DIGEST_SIZE)
+  /** Suspects: a page may show what goes right after it, and an end of the doubt in between says nothing of that. */
+  readonly #doubtful = new Set<Digest | null>()
   #marks: Marks
   /** While what was taken from memory is read again: nobody asks the marks then. */
   #preparing: Promise<void> | null = null
@@ -81,6 +84,7 @@ export class BucketSweep {
     const { ledger } = this.#bucketRun.bucket
     const { signal } = progress
     const ranges = [...this.#ranges(ledger.count)]
+    for (const { key } of await ledger.suspects()) this.#doubtful.add(digestOfKey(key))
     await ledger.beginRebuild()
     try {
       await forEachConcurrent(ranges, { concurrency: RANGES_MAX, signal }, async (range) => {
@@ -141,9 +145,10 @@ export class BucketSweep {
       const digest = this.#keys.digestOf(object.key)
       if (range.end !== null && digest >= range.end) return { listed, loose, isEnd: true }
       this.#objectCount += 1
-      if (kind === 'chunk') {
+      // An empty one is none.
+      if (kind === 'chunk' && object.size > 0) {
         range.lastGood = digest
-        listed.push({ digest, size: object.size })
+        if (!this.#doubtful.has(digest)) listed.push({ digest, size: object.size })
       }
       const isHealed = kind === 'bad' && range.lastGood === digest
       const { key, size } = object
@@ -160,7 +165,7 @@ export class BucketSweep {
     const isMarked = this.#marks.has(this.#bytes, 0)
     if (object.kind === 'chunk' && isMarked) {
       const { counts } = this.#run
-      this.#keptCount += 1
+      if (object.size > 0) this.#keptCount += 1
       counts['disk-chunks'] += 1
       counts['disk-bytes'] += object.size
       return false
