@@ -47,6 +47,8 @@ export interface BackupWriterParts {
   readonly ref: SnapshotRef
   readonly base: SnapshotRef | null
   readonly benchmark: boolean
+  /** Whether chunks of it are kept in the local cache of a bucket. */
+  readonly isCached: boolean
   readonly locks: SessionLocks
   readonly entry: JournalEntry
 }
@@ -64,6 +66,7 @@ export class BackupWriter implements LiveSession {
   readonly relativePath: string
   readonly digests: SessionDigests
 
+  readonly #isCached: boolean
   readonly #locks: SessionLocks
   readonly #entry: JournalEntry
   readonly #pendingPath: string
@@ -88,6 +91,7 @@ export class BackupWriter implements LiveSession {
     this.path = snapshotPath(store.path, parts.ns, parts.ref)
     this.relativePath = relativeSnapshotPath(parts.ns, parts.ref)
     this.digests = store.core.sessions.createDigests()
+    this.#isCached = parts.isCached
     this.#locks = parts.locks
     this.#entry = parts.entry
     this.#pendingPath = `${this.path}/${PENDING_MANIFEST_PREFIX}${parts.entry.id}`
@@ -153,7 +157,8 @@ export class BackupWriter implements LiveSession {
     this.assertActive()
     return await this.#operations.run(async () => {
       const chunk = { blob, size: rawSize }
-      const result = await this.store.chunks.insert(digest, chunk, this.digests)
+      const options = { isCached: this.#isCached }
+      const result = await this.store.chunks.insert(digest, chunk, this.digests, options)
       confirm?.(result)
       this.digests.allow(digest, rawSize)
       return result
@@ -272,6 +277,8 @@ export class BackupWriter implements LiveSession {
       await this.#operations.idle()
       this.#throwIfFailed()
       const reuses = this.digests.usedButNotWritten().length > 0
+      // First: what a former delete took away is put again, and is not missing then.
+      await this.store.chunks.settle(this.digests, { log: (line) => this.#log(line), signal })
       await this.#known.checkBeforeFinish(signal)
       this.#throwIfFailed()
       const paths = { path: this.path, pendingPath: this.#pendingPath }
@@ -333,6 +340,7 @@ export class BackupWriter implements LiveSession {
       this.store.log.warn('cannot end a journal entry', { error: errorChain(error) })
     }
     this.store.core.sessions.remove(this)
+    this.store.chunks.release()
     await releaseSessionLocks(this.#locks, gone)
   }
 

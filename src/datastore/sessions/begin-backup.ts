@@ -35,6 +35,8 @@ export interface BeginBackupRequest {
   /** Auth id of the caller. */
   readonly caller: string
   readonly benchmark: boolean
+  /** Whether the local cache of a bucket gets a copy of what is sent; true by default. */
+  readonly isCached?: boolean
 }
 
 /**
@@ -65,7 +67,8 @@ export async function beginBackup(
   const entry = await createSnapshot(store, ns, ref)
   stack.move()
   const locks = { process: processLock, group: groupLock, base: baseLock, snapshot: snapshotLock }
-  return new BackupWriter(store, { ns, ref, base, benchmark, locks, entry })
+  const isCached = request.isCached ?? true
+  return new BackupWriter(store, { ns, ref, base, benchmark, isCached, locks, entry })
 }
 
 function checkBenchmark(group: GroupRef, benchmark: boolean): void {

@@ -67,6 +67,7 @@ export async function openBackup(
     time: ref.time,
     caller: caller.authId,
     benchmark: parameters.benchmark ?? false,
+    isCached: parameters['no-cache'] !== true,
   })
   const peer = peerAddress(request)
   const start = { context, caller, parameters, target, store, writer, peer }

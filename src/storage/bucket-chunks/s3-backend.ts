@@ -174,7 +174,8 @@ export class S3Backend implements ChunkBackend, AsyncDisposable {
     if (this.#known(digest) !== null) return true
     const isSuspect = await this.provisional.isSuspect(digest)
     const size = await this.#head(digest, signal)
-    if (size === null) return false
+    // Of one that another session sent the bytes are here until that has settled it, and this one does so, too.
+    if (size === null) return this.provisional.hasBytes(digest)
     if (isSuspect) await this.provisional.note(digest, null)
     else this.#remember(digest, size)
     return true

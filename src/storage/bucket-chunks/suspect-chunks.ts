@@ -50,6 +50,11 @@ export class SuspectChunks implements ProvisionalChunks {
     this.#open.add(digest)
   }
 
+  /** Whether it can be put again, if it goes. */
+  hasBytes(digest: Digest): boolean {
+    return this.#options.pins.has(digest)
+  }
+
   async pending(has: (digest: Digest) => boolean): Promise<readonly Digest[]> {
     const found = new Set([...this.#open].filter(has))
     for (const { key } of await this.#options.ledger.suspects()) {
