@@ -103,7 +103,7 @@ export async function measureStore(
   }
 }
 
-async function measureCollection(store: Datastore): Promise<Run> {
+export async function measureCollection(store: Datastore): Promise<Run> {
   const loop = monitorEventLoopDelay({ resolution: 1 })
   const before = process.memoryUsage().rss
   let most = before
@@ -165,7 +165,7 @@ function manyMarks(): Row[] {
   })
 }
 
-async function walkFolders(
+export async function walkFolders(
   store: Datastore,
   what: FolderWork['what'],
   folderCount: number = FOLDER_COUNT,

@@ -89,7 +89,7 @@ async function compare(
   return times
 }
 
-async function verifySeconds(store: Datastore): Promise<number> {
+export async function verifySeconds(store: Datastore): Promise<number> {
   const start = performance.now()
   const options = { progress: silentProgress(), upid: UPID, ignoreVerified: false }
   const { failed } = await verifyDatastore(store, options)
@@ -98,7 +98,7 @@ async function verifySeconds(store: Datastore): Promise<number> {
 }
 
 /** Threads are up before the clock starts: this is the limit. */
-async function limitSeconds(paths: readonly string[]): Promise<number> {
+export async function limitSeconds(paths: readonly string[]): Promise<number> {
   const workerData: LimitWork = { paths, next: new SharedArrayBuffer(4) }
   const workers = Array.from(
     { length: availableParallelism() },

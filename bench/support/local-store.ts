@@ -1,4 +1,5 @@
 /** A datastore in this process, as the server has it. */
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { nodeFileSystem } from '../../src/base/fs/node-file-system.ts'
 import { silentLog } from '../../src/base/log.ts'
@@ -13,11 +14,11 @@ export interface LocalStore extends AsyncDisposable {
   readonly store: Datastore
 }
 
-/** Makes an empty datastore below `folder` and opens it. */
+/** Opens the datastore below `folder`; an empty one is made where none is. */
 export async function openLocalStore(folder: string): Promise<LocalStore> {
   const path = join(folder, 'store')
   const made = { name: 'store1', path, progress: silentProgress(), chunkFolders: false }
-  await createDatastore(nodeFileSystem, made)
+  if (!existsSync(join(path, '.chunks'))) await createDatastore(nodeFileSystem, made)
   const registry = new DatastoreRegistry({
     fs: nodeFileSystem,
     clock: systemClock,

@@ -25,7 +25,7 @@ import { flagSnapshots } from './bucket/flag-snapshots.ts'
 import { markRemoteRoots } from './bucket/remote-roots.ts'
 import { doorEngine } from './door-engine.ts'
 import type { CollectionEngine } from './engine.ts'
-import { readSizes, writeSizes } from './folder-sizes.ts'
+import { type FolderSizes, NO_SIZES, readSizes, writeSizes } from './folder-sizes.ts'
 import { Memory } from './memory.ts'
 import { Marks, type MarksState, PREFIX_COUNT } from './marks.ts'
 import { reportMissing } from './missing.ts'
@@ -152,13 +152,13 @@ async function collectAll(
   options: Pick<PassOptions, 'identities' | 'memory'> & { readonly passCount: number },
 ): Promise<void> {
   const { store } = run
-  const known = run.bucketRun === null ? await readSizes(store) : new Float64Array()
+  const sizes = run.bucketRun === null ? await readSizes(store) : NO_SIZES
   let size = Math.ceil(PREFIX_COUNT / options.passCount)
   let roots: Roots | null = null
   for (let from = 0; from < PREFIX_COUNT; ) {
     const range = { from, to: Math.min(from + size, PREFIX_COUNT) }
     try {
-      roots = await collectPass(run, { ...options, range, known })
+      roots = await collectPass(run, { ...options, range, sizes })
       from = range.to
     } catch (error) {
       if (!(error instanceof MarksFull)) throw error
@@ -173,15 +173,15 @@ async function collectAll(
     if (run.bucketRun !== null) await flagSnapshots(run, roots, missing)
   }
   const { present, entries: read, marks } = roots
-  await options.memory.save(marks, { present, read })
-  if (run.bucketRun === null) await writeSizes(store, known)
+  const generation = await options.memory.save(marks, { present, read })
+  if (run.bucketRun === null) await writeSizes(store, { table: sizes.table, generation })
 }
 
 interface PassOptions {
   readonly range: PassRange
   readonly identities: FolderIdentities
   readonly memory: Memory
-  readonly known: Float64Array<ArrayBuffer>
+  readonly sizes: FolderSizes
 }
 
 /** One range of folders: its marks from all indexes, then its sweep. */
@@ -226,7 +226,7 @@ async function sweepPass(
   options: PassOptions & { readonly sessions: SessionMarks },
 ): Promise<void> {
   const { store, progress, isConfirmed, bucketRun } = run
-  const { identities, memory, range, known, sessions } = options
+  const { identities, memory, range, sizes, sessions } = options
   // A store whose last snapshot was removed has none either, but then a run before this one saw it.
   const rootCount = roots.files.length + (bucketRun?.remoteOnly?.length ?? 0)
   const isWithoutRoots = rootCount === 0 && memory.isFirstRun && !isConfirmed
@@ -245,7 +245,8 @@ async function sweepPass(
     ...range,
     sessions,
     marks,
-    known,
+    known: sizes.table,
+    areMarksKept: sizes.generation !== null && sizes.generation === memory.wholeGeneration,
     beforeFirst,
     keepsZeroChunk: isWithoutRoots,
   }

@@ -11,6 +11,7 @@ import { restoreMarks } from './marks.ts'
 import { compareSync, listSync, markSync, unlinkManySync } from './sync-calls.ts'
 
 export type CollectionTask =
+  | { readonly kind: 'none' }
   | ({ readonly kind: 'mark' } & MarkRequest)
   | ({ readonly kind: 'compare' } & CompareRequest)
   | ({ readonly kind: 'restore' } & RestoreRequest)
@@ -21,6 +22,8 @@ serveWorker((input, context): unknown => {
   const task = input as CollectionTask
   const check = (): void => context.throwIfAborted()
   switch (task.kind) {
+    case 'none':
+      return null
     case 'mark':
       return markSync(task, check)
     case 'compare':

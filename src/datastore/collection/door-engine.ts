@@ -152,6 +152,7 @@ async function listFolder(
   const folder = await look(fs, path)
   if (folder === null) return
   const { ctimeMs } = folder
+  if (folders.passes(prefix, ctimeMs)) return
   let names: string[]
   try {
     names = (await fs.readDir(path)).map(({ name }) => name)

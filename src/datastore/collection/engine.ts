@@ -65,12 +65,14 @@ export interface ListRequest {
   readonly marks: MarksState
   /** What is known of these folders: `SIZES_FIELDS` numbers each. Empty: nothing. */
   readonly known: Float64Array<ArrayBuffer>
+  /** Whether all marks of the run that knows are among these: a folder that had nothing else has nothing else now. */
+  readonly areMarksKept: boolean
   /** Wall time, milliseconds since the epoch. */
   readonly nowMs: number
 }
 
-/** Change time, number and bytes of the chunks of a folder. */
-export const SIZES_FIELDS = 3
+/** Change time, number and bytes of the chunks of a folder, and how much is in it that the marks do not keep. */
+export const SIZES_FIELDS = 4
 
 export type EntryKind = 'chunk' | 'bad' | 'temporary'
 

@@ -1,5 +1,6 @@
 /** What the names of a chunk folder mean: the part that does not touch files, for either engine (datastore-semantics.md 3.5). */
 import { DIGEST_SIZE } from '../../formats/digest.ts'
+import { readDigest } from './chunk-names.ts'
 import {
   type EntryKind,
   type ListAnswer,
@@ -8,6 +9,7 @@ import {
   SIZES_FIELDS,
 } from './engine.ts'
 import { Marks, PREFIX_COUNT } from './marks.ts'
+import { RawChunks, type RawFolder } from './raw-chunks.ts'
 
 const NAME_LENGTH = 2 * DIGEST_SIZE
 const BAD_NAME = /^\.[0-9]\.bad$/
@@ -57,6 +59,7 @@ export class FolderNames {
 export class FolderList {
   readonly #request: ListRequest
   readonly #names: FolderNames
+  readonly #raw: RawChunks
   readonly #percents: [number, number][] = []
   readonly #loose: LooseEntry[] = []
   readonly #known: Float64Array<ArrayBuffer>
@@ -68,27 +71,84 @@ export class FolderList {
 
   constructor(request: ListRequest) {
     this.#request = request
-    this.#names = new FolderNames(new Marks(request.marks))
+    const marks = new Marks(request.marks)
+    this.#names = new FolderNames(marks)
+    this.#raw = new RawChunks(marks)
     this.#known = new Float64Array((request.to - request.from) * SIZES_FIELDS)
     this.#percent = Math.floor(((request.from - 1) * 100) / PREFIX_COUNT)
   }
 
   parse(prefix: number, names: readonly string[]): ChunkName[] {
     const parsed = this.#names.parse(prefix, names)
-    const percent = Math.floor((prefix * 100) / PREFIX_COUNT)
-    if (parsed.length > 0 && percent > this.#percent) {
-      this.#percent = percent
-      this.#percents.push([percent, this.#entryCount])
-    }
+    if (parsed.length > 0) this.#notePercent(prefix)
     return parsed
+  }
+
+  /**
+   * Whether nothing can be removed from the folder: it is as the last run saw it, which found marked chunks alone, and
+   * all of its marks are among these. They are counted then, and nobody need read the folder.
+   */
+  passes(prefix: number, ctimeMs: number): boolean {
+    const { known, from } = this.#request
+    const at = (prefix - from) * SIZES_FIELDS
+    const count = known[at + 1] ?? 0
+    if (!this.mayPass(prefix) || known[at] !== ctimeMs) return false
+    if (count > 0) this.#notePercent(prefix)
+    this.#keptCount += count
+    this.#entryCount += count
+    this.#keptBytes += known[at + 2] ?? 0
+    this.#known.set(known.subarray(at, at + SIZES_FIELDS), at)
+    return true
+  }
+
+  /** Whether it is worth asking for the folder's change time before its names. */
+  mayPass(prefix: number): boolean {
+    const { known, from, areMarksKept } = this.#request
+    const at = (prefix - from) * SIZES_FIELDS
+    return areMarksKept && (known[at] ?? 0) > 0 && known[at + 3] === 0
   }
 
   /** Bytes of all chunks of the folder if the last run knows them and nothing changed since; else null. */
   knownBytes(prefix: number, entries: readonly ChunkName[], ctimeMs: number): number | null {
-    const { known, from } = this.#request
-    const at = (prefix - from) * SIZES_FIELDS
-    const count = countChunks(entries)
-    return known[at] === ctimeMs && known[at + 1] === count ? (known[at + 2] ?? null) : null
+    return this.#knownBytes(prefix, countChunks(entries), ctimeMs)
+  }
+
+  /** The same as `parse`, `knownBytes` and `add` for a folder of chunks alone; false if it holds anything else. */
+  addRaw(prefix: number, folder: RawFolder): boolean {
+    const chunks = this.#raw
+    if (!chunks.read(prefix, folder)) return false
+    if (chunks.count > 0) this.#notePercent(prefix)
+    const knownBytes = this.#knownBytes(prefix, chunks.count, folder.ctimeMs)
+    let chunkBytes = 0
+    let keptBytes = 0
+    let markedCount = 0
+    for (let index = 0; index < chunks.count; index += 1) {
+      const isMarked = chunks.isMarked(index)
+      if (isMarked && knownBytes !== null) {
+        this.#keptCount += 1
+        this.#entryCount += 1
+        markedCount += 1
+        continue
+      }
+      const stat = folder.stat(chunks.nameStart(index))
+      if (stat === null || !stat.isFile) continue
+      this.#entryCount += 1
+      chunkBytes += stat.size
+      if (isMarked) {
+        this.#keptCount += 1
+        markedCount += 1
+        keptBytes += stat.size
+      } else {
+        const name = folder.nameAt(chunks.nameStart(index))
+        const timeMs = Math.max(stat.mtimeMs, stat.ctimeMs)
+        this.#loose.push({ name, kind: 'chunk', size: stat.size, timeMs, isHealed: false })
+      }
+    }
+    this.#keptBytes += knownBytes === null ? keptBytes : knownBytes - chunkBytes
+    const otherCount = chunks.count - markedCount
+    const bytes = knownBytes ?? chunkBytes
+    this.#remember(prefix, { ctimeMs: folder.ctimeMs, count: chunks.count, bytes, otherCount })
+    return true
   }
 
   /** `stats`: one for each entry; undefined for marked chunks whose bytes are known by `knownBytes`. */
@@ -103,6 +163,7 @@ export class FolderList {
   ): void {
     let chunkBytes = 0
     let keptBytes = 0
+    const keptBefore = this.#keptCount
     entries.forEach((entry, index) => {
       const stat = folder.stats[index]
       if (stat === undefined) {
@@ -119,7 +180,12 @@ export class FolderList {
       } else this.#addLoose(entry, stat, entries)
     })
     this.#keptBytes += folder.knownBytes === null ? keptBytes : folder.knownBytes - chunkBytes
-    this.#remember(prefix, entries, folder.ctimeMs, folder.knownBytes ?? chunkBytes)
+    this.#remember(prefix, {
+      ctimeMs: folder.ctimeMs,
+      count: countChunks(entries),
+      bytes: folder.knownBytes ?? chunkBytes,
+      otherCount: entries.length - (this.#keptCount - keptBefore),
+    })
   }
 
   answer(): ListAnswer {
@@ -145,12 +211,33 @@ export class FolderList {
     this.#loose.push({ name, kind, size: stat.size, timeMs, isHealed })
   }
 
-  #remember(prefix: number, entries: readonly ChunkName[], ctimeMs: number, bytes: number): void {
+  /** The entries before the first one of each percent. */
+  #notePercent(prefix: number): void {
+    const percent = Math.floor((prefix * 100) / PREFIX_COUNT)
+    if (percent <= this.#percent) return
+    this.#percent = percent
+    this.#percents.push([percent, this.#entryCount])
+  }
+
+  #knownBytes(prefix: number, count: number, ctimeMs: number): number | null {
+    const { known, from } = this.#request
+    const at = (prefix - from) * SIZES_FIELDS
+    return known[at] === ctimeMs && known[at + 1] === count ? (known[at + 2] ?? null) : null
+  }
+
+  #remember(
+    prefix: number,
+    folder: {
+      readonly ctimeMs: number
+      readonly count: number
+      readonly bytes: number
+      readonly otherCount: number
+    },
+  ): void {
+    const { ctimeMs, count, bytes, otherCount } = folder
     const isSettled = ctimeMs < this.#request.nowMs - SETTLED_MS
     const at = (prefix - this.#request.from) * SIZES_FIELDS
-    this.#known[at] = isSettled ? ctimeMs : -1
-    this.#known[at + 1] = countChunks(entries)
-    this.#known[at + 2] = bytes
+    this.#known.set([isSettled ? ctimeMs : -1, count, bytes, otherCount], at)
   }
 }
 
@@ -181,23 +268,4 @@ function kindOf(name: string): EntryKind | null {
   const rest = name.slice(NAME_LENGTH)
   if (BAD_NAME.test(rest)) return 'bad'
   return TEMPORARY_NAME.test(rest) ? 'temporary' : null
-}
-
-const NOT_HEX = -1
-const HEX_VALUES = new Int8Array(128).fill(NOT_HEX)
-for (let value = 0; value < 16; value += 1) {
-  const digit = value.toString(16)
-  HEX_VALUES[digit.charCodeAt(0)] = value
-  HEX_VALUES[digit.toUpperCase().charCodeAt(0)] = value
-}
-
-/** False if the name does not begin with 64 hex digits. */
-export function readDigest(name: string, digest: Uint8Array): boolean {
-  for (let index = 0; index < DIGEST_SIZE; index += 1) {
-    const high = HEX_VALUES[name.charCodeAt(2 * index)] ?? NOT_HEX
-    const low = HEX_VALUES[name.charCodeAt(2 * index + 1)] ?? NOT_HEX
-    if (high < 0 || low < 0) return false
-    digest[index] = (high << 4) | low
-  }
-  return true
 }

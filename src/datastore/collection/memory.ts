@@ -83,6 +83,11 @@ export class Memory {
     return this.#known === null
   }
 
+  /** Of the lists whose marks this run took, all of them; null otherwise. */
+  get wholeGeneration(): string | null {
+    return this.#restored?.generation ?? null
+  }
+
   /** Roots that are gone without a note and are kept by their lists. */
   get vanished(): ReadonlyMap<string, RootEntry> {
     return this.#vanished
@@ -143,11 +148,14 @@ export class Memory {
     return { marks: restored.marks, entries: entries.slice(0, same.length) }
   }
 
-  /** Leaves `present` and what is gone without a note for the next run; `read` is all that this run read. */
+  /**
+   * Leaves `present` and what is gone without a note for the next run; `read` is all that this run read. The generation
+   * of the lists that are kept, or null.
+   */
   async save(
     marks: MarksState,
     run: { readonly present: readonly RootEntry[]; readonly read: readonly RootEntry[] },
-  ): Promise<void> {
+  ): Promise<string | null> {
     const { store } = this.#run
     const { fs } = store
     const roots = await this.#rootsToKnow(run)
@@ -162,6 +170,7 @@ export class Memory {
     } else await this.#writer?.close()
     await this.#forgetNotes(roots)
     await removeOldLists(fs, this.#folder, lists?.generation ?? null)
+    return lists?.generation ?? null
   }
 
   /** Gives up what was begun; files of lists are removed by the next run that is complete. */

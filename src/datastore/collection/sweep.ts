@@ -26,6 +26,8 @@ export interface SweepOptions extends PassRange {
   readonly marks: () => MarksState
   /** What the last run knows of the folders, all of them; replaced by what this one knows. */
   readonly known: Float64Array<ArrayBuffer>
+  /** Whether all marks of that run are among these. */
+  readonly areMarksKept: boolean
   /** Awaited once before the first file is removed; throws if nothing may be. */
   readonly beforeFirst: () => Promise<void>
   /** Stock puts a chunk of zeros into a new store: alone it is no sign of lost indexes. */
@@ -92,8 +94,9 @@ export class Sweep {
     const { engine, store, progress } = this.#run
     const known = this.#options.known.slice(from * SIZES_FIELDS, to * SIZES_FIELDS)
     const marks = this.#options.marks()
+    const { areMarksKept } = this.#options
     const nowMs = store.clock.now()
-    const request = { folder: chunksFolder(store), from, to, marks, known, nowMs }
+    const request = { folder: chunksFolder(store), from, to, marks, known, areMarksKept, nowMs }
     return await engine.list(request, { signal: progress.signal })
   }
 

@@ -7,9 +7,11 @@ import {
   openSync,
   readdirSync,
   readSync,
+  statSync,
   unlinkSync,
 } from 'node:fs'
 import { isSystemError } from '../../base/errors.ts'
+import { canScan, FolderScanner } from '../../base/fs/native-scan.ts'
 import { INDEX_HEADER_SIZE } from '../../formats/archive-index.ts'
 import { osErrorText } from '../../storage/os-error-text.ts'
 import type {
@@ -136,17 +138,26 @@ function readFully(fd: number, buffer: Buffer, position: number, length: number)
 
 export function listSync(request: ListRequest, check: () => void): ListAnswer {
   const list = new FolderList(request)
+  using scanner = canScan() ? new FolderScanner(request.folder) : null
   for (let prefix = request.from; prefix < request.to; prefix += 1) {
     check()
-    listFolder(`${request.folder}/${prefixName(prefix)}`, prefix, list)
+    const name = prefixName(prefix)
+    if (list.mayPass(prefix)) {
+      const ctimeMs = scanner?.changeTime(name) ?? changeTime(`${request.folder}/${name}`)
+      if (ctimeMs === null || list.passes(prefix, ctimeMs)) continue
+    }
+    if (scanner?.read(name) === false) continue
+    // What lies beside chunks is too rare to be read in two ways.
+    if (scanner !== null && list.addRaw(prefix, scanner)) continue
+    listFolder(`${request.folder}/${name}`, prefix, list)
   }
   return list.answer()
 }
 
 function listFolder(path: string, prefix: number, list: FolderList): void {
   // Before the names: a change after this look is one that the time shows.
-  const ctimeMs = lstatSync(path, { throwIfNoEntry: false })?.ctimeMs
-  if (ctimeMs === undefined) return
+  const ctimeMs = changeTime(path)
+  if (ctimeMs === null) return
   let names: string[]
   try {
     names = readdirSync(path)
@@ -161,6 +172,11 @@ function listFolder(path: string, prefix: number, list: FolderList): void {
     return look(`${path}/${name}`)
   })
   list.add(prefix, entries, { stats, ctimeMs, knownBytes })
+}
+
+/** Of a folder; null if it is not there. */
+function changeTime(path: string): number | null {
+  return statSync(path, { throwIfNoEntry: false })?.ctimeMs ?? null
 }
 
 function look(path: string): EntryStat | null {
