@@ -3,14 +3,21 @@ import { isSystemError } from '../base/errors.ts'
 import type { GroupRef } from '../formats/names.ts'
 import type { NamespacePath } from '../formats/namespace.ts'
 import type { Datastore } from './datastore.ts'
-import { groupPath, namespacePath, NOTES_FILE, OWNER_FILE, REMOVED_PREFIX } from './layout.ts'
+import {
+  groupPath,
+  namespacePath,
+  NOTES_FILE,
+  OWNER_FILE,
+  relativeGroupPath,
+  REMOVED_PREFIX,
+} from './layout.ts'
 
 /** Also what a crash left of writing them. */
 const GROUP_FILE = new RegExp(`^(?:${OWNER_FILE}|${NOTES_FILE})(?:\\.tmp_[A-Za-z0-9]+)?$`)
 
 /**
- * Removes a group without snapshots: rests of removals, notes, owner, folder; true if it is gone. Anything else in it
- * keeps it as it is. The caller holds its lock and removes the lock file.
+ * Removes a group without snapshots: rests of removals, notes and owner (in the bucket first), folder; true if it is
+ * gone. Anything else in it keeps it as it is. The caller holds its lock and removes the lock file.
  */
 export async function removeEmptyGroup(
   store: Datastore,
@@ -22,12 +29,25 @@ export async function removeEmptyGroup(
   const isRest = (name: string): boolean => name.startsWith(REMOVED_PREFIX)
   if (names.some((name) => !isRest(name) && !GROUP_FILE.test(name))) return false
   await removeRests(store, path)
+  await removeRemoteFiles(store, ns, group)
   // The owner last: a group without is nobody's.
   const files = names.filter((name) => GROUP_FILE.test(name) && name !== OWNER_FILE)
   for (const name of [...files, OWNER_FILE]) await store.files.remove(`${path}/${name}`)
   const isGone = await store.files.removeEmptyFolder(path)
   if (isGone) await store.files.syncNames(`${namespacePath(store.path, ns)}/${group.type}`)
   return isGone
+}
+
+/** Nothing else: what the bucket has there beside them is not known here, and may be a snapshot. */
+async function removeRemoteFiles(
+  store: Datastore,
+  ns: NamespacePath,
+  group: GroupRef,
+): Promise<void> {
+  const folder = relativeGroupPath(ns, group)
+  for (const name of [NOTES_FILE, OWNER_FILE]) {
+    await store.bucket?.tree.remove(`${folder}/${name}`)
+  }
 }
 
 /**

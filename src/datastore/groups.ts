@@ -15,7 +15,7 @@ import type { Datastore } from './datastore.ts'
 import { groupText, quote } from './debug-text.ts'
 import { removeEmptyGroup } from './empty-group.ts'
 import { errors } from './errors.ts'
-import { groupPath, namespacePath, NOTES_FILE, OWNER_FILE } from './layout.ts'
+import { groupPath, namespacePath, NOTES_FILE, OWNER_FILE, relativeGroupPath } from './layout.ts'
 import type { FileLock } from './locks.ts'
 import { removeSnapshot } from './remove-snapshot.ts'
 import { listSnapshotRefs } from './snapshot-refs.ts'
@@ -95,7 +95,7 @@ export async function setOwner(
   await writeOwner(store, ns, group, authId)
 }
 
-/** Writes the owner file; the caller holds the group's lock. */
+/** Writes the owner file, in the bucket first; the caller holds the group's lock. */
 export async function writeOwner(
   store: Datastore,
   ns: NamespacePath,
@@ -103,6 +103,8 @@ export async function writeOwner(
   authId: string,
 ): Promise<void> {
   const path = `${groupPath(store.path, ns, group)}/${OWNER_FILE}`
+  const remotePath = `${relativeGroupPath(ns, group)}/${OWNER_FILE}`
+  await store.bucket?.tree.write(remotePath, Buffer.from(`${authId}\n`))
   await store.files.write(path, Buffer.from(`${authId}\n`))
 }
 
@@ -146,12 +148,28 @@ export async function setGroupNotes(
   )
   const path = `${groupPath(store.path, ns, group)}/${NOTES_FILE}`
   try {
-    await store.files.write(path, Buffer.from(text))
+    await writeNotes(store, ns, group, text)
   } catch (error) {
     if (!isSystemError(error, 'ENOENT')) throw error
     const reason = `unable to create notes file ${quote(path)} - ${errnoText(error)}`
     throw errors.GROUP_MISSING({ text: prefix + reason }, { cause: error })
   }
+}
+
+/** Writes the notes, in the bucket first; the caller holds the group's lock. Throws ENOENT without a group. */
+export async function writeNotes(
+  store: Datastore,
+  ns: NamespacePath,
+  group: GroupRef,
+  text: string,
+): Promise<void> {
+  const folder = groupPath(store.path, ns, group)
+  if (store.bucket !== null) {
+    await store.fs.stat(folder)
+    const remotePath = `${relativeGroupPath(ns, group)}/${NOTES_FILE}`
+    await store.bucket.tree.write(remotePath, Buffer.from(text))
+  }
+  await store.files.write(`${folder}/${NOTES_FILE}`, Buffer.from(text))
 }
 
 /**

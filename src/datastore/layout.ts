@@ -43,6 +43,16 @@ export function relativeSnapshotPath(ns: NamespacePath, ref: SnapshotRef): strin
   return ns === '' ? formatSnapshot(ref) : `${namespaceFolder(ns)}/${formatSnapshot(ref)}`
 }
 
+/** Below the datastore's folder; empty for root. */
+export function relativeNamespacePath(ns: NamespacePath): string {
+  return ns === '' ? '' : namespaceFolder(ns)
+}
+
+/** Below the datastore's folder: `ns/a/host/x`. */
+export function relativeGroupPath(ns: NamespacePath, group: GroupRef): string {
+  return ns === '' ? formatGroup(group) : `${namespaceFolder(ns)}/${formatGroup(group)}`
+}
+
 /** Name of an open index: the extension is replaced (`a.img.fidx` gives `a.img.tmp_fidx`). */
 export function temporaryIndexName(fileName: string): string {
   const stem = fileName.slice(0, -'.fidx'.length)

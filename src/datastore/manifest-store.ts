@@ -10,7 +10,7 @@ import type { NamespacePath } from '../formats/namespace.ts'
 import { osErrorText } from '../storage/os-error-text.ts'
 import type { Datastore } from './datastore.ts'
 import { errors } from './errors.ts'
-import { snapshotPath } from './layout.ts'
+import { relativeSnapshotPath, snapshotPath } from './layout.ts'
 
 export interface StoredManifest {
   readonly manifest: Manifest
@@ -70,6 +70,7 @@ export async function updateUnprotected(
   const { manifest } = await readManifest(store, ns, ref)
   const unprotected = change({ ...manifest.unprotected })
   const blob = await encodeManifestBlob({ ...manifest, unprotected })
+  await store.bucket?.tree.write(`${relativeSnapshotPath(ns, ref)}/${MANIFEST_NAME}`, blob)
   await store.files.write(`${snapshotPath(store.path, ns, ref)}/${MANIFEST_NAME}`, blob)
 }
 

@@ -10,10 +10,11 @@ import {
 import { BACKUP_TYPES } from '../formats/names.ts'
 import { SAFE_ID } from '../formats/safe-id.ts'
 import { errnoText } from '../storage/os-error-text.ts'
+import { NAMESPACE_OBJECT } from './bucket/keys.ts'
 import type { Datastore } from './datastore.ts'
 import { errors } from './errors.ts'
 import { deleteGroup, listGroups } from './groups.ts'
-import { namespacePath, NAMESPACES_FOLDER } from './layout.ts'
+import { namespacePath, NAMESPACES_FOLDER, relativeNamespacePath } from './layout.ts'
 
 export interface ListNamespacesOptions {
   /** Root by default. */
@@ -47,7 +48,7 @@ export async function namespaceExists(store: Datastore, ns: NamespacePath): Prom
   return await store.files.exists(namespacePath(store.path, ns))
 }
 
-/** Makes `name` below `parent`; an existing one is no error. Throws NAMESPACE_PARENT_MISSING, NAMESPACE_TOO_DEEP. */
+/** Makes `name` below `parent`, its marker in the bucket first; an existing one is no error. Throws NAMESPACE_PARENT_MISSING, NAMESPACE_TOO_DEEP. */
 export async function createNamespace(
   store: Datastore,
   parent: NamespacePath,
@@ -56,6 +57,7 @@ export async function createNamespace(
   const ns = joinNamespace(parent, name)
   const parentPath = namespacePath(store.path, parent)
   if (!(await store.files.exists(parentPath))) throw errors.NAMESPACE_PARENT_MISSING({ parent })
+  await store.bucket?.tree.mark(markerPath(ns))
   const folder = `${parentPath}/${NAMESPACES_FOLDER}`
   try {
     // One by one and never the parent: one that was removed meanwhile must not come back (races.md R-41).
@@ -66,6 +68,7 @@ export async function createNamespace(
     }
   } catch (error) {
     if (!isSystemError(error, 'ENOENT')) throw error
+    await store.bucket?.tree.remove(markerPath(ns))
     throw errors.NAMESPACE_PARENT_MISSING({ parent }, { cause: error })
   }
   return ns
@@ -123,8 +126,29 @@ export async function removeEmptyNamespace(store: Datastore, ns: NamespacePath):
   const path = namespacePath(store.path, ns)
   for (const type of BACKUP_TYPES) await store.files.removeEmptyFolder(`${path}/${type}`)
   await store.files.removeEmptyFolder(`${path}/${NAMESPACES_FOLDER}`)
+  const isMarkerGone = await removeMarker(store, ns)
   await store.files.removeEmptyFolder(path)
-  return !(await store.files.exists(path))
+  const isGone = !(await store.files.exists(path))
+  // Something came in between: it is a namespace still.
+  if (!isGone && isMarkerGone) await store.bucket?.tree.mark(markerPath(ns))
+  return isGone
+}
+
+/** Only of one that is about to go: nothing is left in its folder. */
+async function removeMarker(store: Datastore, ns: NamespacePath): Promise<boolean> {
+  if (store.bucket === null) return false
+  try {
+    const isEmpty = (await store.fs.readDir(namespacePath(store.path, ns))).length === 0
+    if (isEmpty) await store.bucket.tree.remove(markerPath(ns))
+    return isEmpty
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return false
+    throw error
+  }
+}
+
+function markerPath(ns: NamespacePath): string {
+  return `${relativeNamespacePath(ns)}/${NAMESPACE_OBJECT}`
 }
 
 async function childNames(store: Datastore, ns: NamespacePath): Promise<string[]> {

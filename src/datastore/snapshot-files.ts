@@ -11,7 +11,7 @@ import { SAFE_ID } from '../formats/safe-id.ts'
 import { osErrorText } from '../storage/os-error-text.ts'
 import type { Datastore } from './datastore.ts'
 import { asNotFound, errors } from './errors.ts'
-import { snapshotPath } from './layout.ts'
+import { relativeSnapshotPath, snapshotPath } from './layout.ts'
 
 /** An open file of a snapshot. It stays readable when the snapshot is removed. */
 export interface SnapshotFile extends AsyncDisposable {
@@ -25,7 +25,7 @@ export interface SnapshotFile extends AsyncDisposable {
 
 const PIECE_SIZE = 256 * 1024
 /** 40 bytes an entry: an archive of 26 million chunks. */
-const INDEX_SIZE_MAX = 1 << 30
+export const INDEX_SIZE_MAX = 1 << 30
 
 /** Opens `name` of a snapshot. Throws FILE_NAME_INVALID, FILE_MISSING (404), FILE_OPEN_FAILED. */
 export async function openSnapshotFile(
@@ -78,7 +78,7 @@ export async function readIndexFile(store: Datastore, path: string): Promise<Arc
   }
 }
 
-/** Adds the client's log to a snapshot; stock keeps the first. Throws CLIENT_LOG_EXISTS, SNAPSHOT_MISSING. */
+/** Adds the client's log to a snapshot, in the bucket first; stock keeps the first. Throws CLIENT_LOG_EXISTS, SNAPSHOT_MISSING. */
 export async function writeClientLog(
   store: Datastore,
   ns: NamespacePath,
@@ -88,10 +88,17 @@ export async function writeClientLog(
   const folder = snapshotPath(store.path, ns, ref)
   const path = `${folder}/${CLIENT_LOG_NAME}`
   if (await store.files.exists(path)) throw errors.CLIENT_LOG_EXISTS({})
+  const remotePath = `${relativeSnapshotPath(ns, ref)}/${CLIENT_LOG_NAME}`
   try {
+    if (store.bucket !== null) {
+      await store.fs.stat(folder)
+      await store.bucket.tree.write(remotePath, blob, { isNew: true })
+    }
     await store.files.write(path, blob)
   } catch (error) {
     if (!isSystemError(error, 'ENOENT')) throw error
+    // Removed meanwhile: nothing of it may stay.
+    await store.bucket?.tree.remove(remotePath)
     throw errors.SNAPSHOT_MISSING({ text: `snapshot folder ${JSON.stringify(folder)} is gone` })
   }
 }

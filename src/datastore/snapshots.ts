@@ -7,7 +7,7 @@ import type { NamespacePath } from '../formats/namespace.ts'
 import type { Datastore } from './datastore.ts'
 import { snapshotText } from './debug-text.ts'
 import { errors } from './errors.ts'
-import { PROTECTED_FILE, SNAPSHOT_FILE, snapshotPath } from './layout.ts'
+import { PROTECTED_FILE, relativeSnapshotPath, SNAPSHOT_FILE, snapshotPath } from './layout.ts'
 import { removeSnapshot } from './remove-snapshot.ts'
 import { listSnapshotRefs } from './snapshot-refs.ts'
 
@@ -129,10 +129,27 @@ export async function setProtected(
   await using _lock = await lockForProtection(store, ns, ref)
   // Removed or moved away before the lock was ours.
   await checkExists()
-  const file = `${path}/${PROTECTED_FILE}`
-  if (!value) await store.files.remove(file)
-  else if (!(await store.files.exists(file))) await store.files.createNew(file, new Uint8Array())
+  await (value ? protect : unprotect)(store, ns, ref)
   await store.files.syncNames(path)
+}
+
+/** Here first: whatever happens then, it is not less protected than somebody was told. */
+async function protect(store: Datastore, ns: NamespacePath, ref: SnapshotRef): Promise<void> {
+  const file = `${snapshotPath(store.path, ns, ref)}/${PROTECTED_FILE}`
+  const isMade = !(await store.files.exists(file))
+  if (isMade) await store.files.createNew(file, new Uint8Array())
+  try {
+    await store.bucket?.tree.mark(`${relativeSnapshotPath(ns, ref)}/${PROTECTED_FILE}`)
+  } catch (error) {
+    if (isMade) await store.files.remove(file)
+    throw error
+  }
+}
+
+/** In the bucket first: if that fails, it stays protected. */
+async function unprotect(store: Datastore, ns: NamespacePath, ref: SnapshotRef): Promise<void> {
+  await store.bucket?.tree.remove(`${relativeSnapshotPath(ns, ref)}/${PROTECTED_FILE}`)
+  await store.files.remove(`${snapshotPath(store.path, ns, ref)}/${PROTECTED_FILE}`)
 }
 
 async function lockForProtection(store: Datastore, ns: NamespacePath, ref: SnapshotRef) {

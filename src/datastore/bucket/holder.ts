@@ -1,5 +1,11 @@
 /** Who has the bucket: `.in-use` as stock writes it, and our own `.cairn-holder` with a generation (races.md R-39, R-59). */
 
+/** The bucket as a session found it at its start. */
+export interface HolderWatch {
+  /** Who had the bucket since then, in words; null: nobody but us. Throws the errors of ObjectStore. */
+  end(signal?: AbortSignal): Promise<string | null>
+}
+
 /** What is known of our hold on the bucket. */
 export interface BucketHolder {
   /** Why we do not hold it as far as we know; null while we do. Changed by `check` and `raise`. */
@@ -9,6 +15,8 @@ export interface BucketHolder {
    * the ledger's entries and is the `doubt` from then on. Resolves to it. Throws the errors of ObjectStore.
    */
   check(signal?: AbortSignal): Promise<string | null>
+  /** As `check`, for the start of something that may only end well if nobody else had the bucket meanwhile. */
+  watch(signal?: AbortSignal): Promise<HolderWatch>
   /**
    * Raises the generation, before the first DELETE of a run. Throws BUCKET_STALE (then nothing may be deleted), the
    * errors of ObjectStore.

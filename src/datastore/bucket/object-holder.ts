@@ -13,7 +13,7 @@ import type { Ledger, LedgerHolder } from '../../storage/ledger.ts'
 import type { ObjectStore, PutCondition } from '../../storage/object-store.ts'
 import type { ProbeVerdict } from '../../storage/s3/verdict.ts'
 import { errors } from '../errors.ts'
-import type { BucketHolder } from './holder.ts'
+import type { BucketHolder, HolderWatch } from './holder.ts'
 import type { HolderCopy } from './holder-copy.ts'
 import {
   type BucketState,
@@ -58,6 +58,20 @@ export class ObjectHolder implements BucketHolder {
     using _mutex = await this.#mutex.acquire(signal)
     await this.#look(signal)
     return this.#doubt
+  }
+
+  async watch(signal?: AbortSignal): Promise<HolderWatch> {
+    const doubt = await this.check(signal)
+    if (doubt === null) return { end: async (endSignal) => await this.check(endSignal) }
+    // It is somebody else's: whoever that is must not have collected since.
+    const { objects, prefix } = this.#options
+    const before = await readBucketState(objects, prefix, { signal })
+    return {
+      end: async (endSignal) => {
+        const now = await readBucketState(objects, prefix, { signal: endSignal })
+        return JSON.stringify(now) === JSON.stringify(before) ? null : doubt
+      },
+    }
   }
 
   async raise(signal?: AbortSignal): Promise<void> {

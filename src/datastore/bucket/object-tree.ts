@@ -53,6 +53,17 @@ export class ObjectTree implements RemoteTree {
     await this.#options.objects.put(key, NOTHING, { condition, signal })
   }
 
+  async read(path: string, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer> | null> {
+    return (await this.#options.objects.get(this.#key(path), { signal }))?.body ?? null
+  }
+
+  async isEmpty(folder: string, signal?: AbortSignal): Promise<boolean> {
+    for await (const page of this.#options.objects.list(`${this.#key(folder)}/`, { signal })) {
+      if (page.objects.length > 0) return false
+    }
+    return true
+  }
+
   async remove(path: string, signal?: AbortSignal): Promise<void> {
     await deleteObjects(this.#options, [this.#key(path)], signal)
   }

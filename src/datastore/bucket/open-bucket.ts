@@ -136,6 +136,11 @@ export class OpenBucket implements StoreBucket {
     return chunkKey(this.prefix, digest)
   }
 
+  /** What the cache of chunks holds; null: there is none. */
+  get cacheUse(): { readonly bytes: number; readonly count: number } | null {
+    return this.#cache === null ? null : { bytes: this.#cache.size, count: this.#cache.count }
+  }
+
   /** After a change of the configuration. */
   resizeCache(bytesMax: number | null): void {
     this.#cache?.resize(bytesMax)

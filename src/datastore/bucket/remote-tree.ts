@@ -12,6 +12,10 @@ export interface RemoteTree {
   write(path: string, bytes: Uint8Array, options?: RemoteWriteOptions): Promise<void>
   /** Makes an empty marker (`.namespace`, `.protected`); one that is there is no error. */
   mark(path: string, signal?: AbortSignal): Promise<void>
+  /** The object's bytes; null if there is none. */
+  read(path: string, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer> | null>
+  /** Whether nothing is below `folder`. */
+  isEmpty(folder: string, signal?: AbortSignal): Promise<boolean>
   /** Removes one object; a missing one is no error. Suspects are noted (races.md R-60). */
   remove(path: string, signal?: AbortSignal): Promise<void>
   /** Removes all objects below `folder`, the manifest first. */

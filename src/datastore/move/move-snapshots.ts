@@ -2,9 +2,10 @@
  * The renames of a move. The caller holds the process lock and the locks of both groups.
  *
  * Order of a batch: locks of its snapshots; notes for the collection that they leave this place, durable; their future
- * paths in stock's journal; then one by one, oldest first: manifest lock, digests registered, rename; at last the names
- * are made durable and the lock files of the old place removed. A crash in between leaves each snapshot whole at one
- * of the two places. What is hidden for removal has no snapshot's name and is never moved.
+ * paths in stock's journal; then one by one, oldest first: manifest lock, digests registered, copy in the bucket (the
+ * manifest last), rename, removal of what is left in the bucket; at last the names are made durable and the lock files of
+ * the old place removed. A crash in between leaves each snapshot whole at one of the two places; in the bucket perhaps
+ * at both. What is hidden for removal has no snapshot's name and is never moved.
  */
 import { isSystemError } from '../../base/errors.ts'
 import type { GroupRef, SnapshotRef } from '../../formats/names.ts'
@@ -15,6 +16,7 @@ import { endLock } from '../locks.ts'
 import { appendMoveJournal } from './move-journal.ts'
 import { orBusy } from './move-errors.ts'
 import { whileRegistered } from './moved-digests.ts'
+import { copyInBucket, removeMovedInBucket } from './move-in-bucket.ts'
 
 /** Snapshots locked at a time: stock's number; each is an open file. */
 const BATCH_SIZE = 512
@@ -91,6 +93,7 @@ async function moveOne(
   let isMoved = false
   try {
     await whileRegistered(store, from, async () => {
+      await copyInBucket(store, { from: source, to: target, ref })
       await store.fs.rename(from, snapshotPath(store.path, target, ref))
       isMoved = true
     })
@@ -99,5 +102,6 @@ async function moveOne(
   } finally {
     await endLock(lock, isMoved)
   }
+  if (isMoved) await removeMovedInBucket(store, { from: source, ref })
   return isMoved
 }

@@ -3,8 +3,8 @@ import { isSystemError } from '../../base/errors.ts'
 import type { Progress } from '../../base/progress.ts'
 import { formatGroup } from '../../formats/names.ts'
 import type { Datastore } from '../datastore.ts'
-import { readGroupNotes, readOwner, writeOwner } from '../groups.ts'
-import { groupPath, namespacePath, NOTES_FILE } from '../layout.ts'
+import { readGroupNotes, readOwner, writeNotes, writeOwner } from '../groups.ts'
+import { groupPath, namespacePath } from '../layout.ts'
 import { moveRefused } from './move-errors.ts'
 import type { MovePlaces } from './move-snapshots.ts'
 
@@ -39,10 +39,7 @@ export async function moveNotes(
   if (notes === '') return
   const there = await readGroupNotes(store, target, group)
   if (there === '') {
-    await store.files.write(
-      `${groupPath(store.path, target, group)}/${NOTES_FILE}`,
-      Buffer.from(notes),
-    )
+    await writeNotes(store, target, group, notes)
   } else if (there !== notes) {
     progress.log(`group '${formatGroup(group)}' keeps the notes that it has in '${target}'`)
   }

@@ -16,6 +16,7 @@ import { formatSnapshot, groupOf, type SnapshotRef } from '../../formats/names.t
 import type { NamespacePath } from '../../formats/namespace.ts'
 import { SAFE_ID } from '../../formats/safe-id.ts'
 import type { PutResult } from '../../storage/chunk-backend.ts'
+import type { HolderWatch } from '../bucket/holder.ts'
 import type { Datastore } from '../datastore.ts'
 import { quote } from '../debug-text.ts'
 import { removeEmptyGroup } from '../empty-group.ts'
@@ -38,6 +39,7 @@ import {
   type UploadStatistics,
   writePending,
 } from './publish.ts'
+import { copyBlobToBucket, copyIndexToBucket } from './remote-copies.ts'
 import { releaseSessionLocks, type SessionLocks } from './session-locks.ts'
 
 export type BackupState = 'active' | 'finishing' | 'finished' | 'failed'
@@ -51,6 +53,8 @@ export interface BackupWriterParts {
   readonly isCached: boolean
   readonly locks: SessionLocks
   readonly entry: JournalEntry
+  /** The bucket as it was at the start; null without one. */
+  readonly watch: HolderWatch | null
 }
 
 export class BackupWriter implements LiveSession {
@@ -69,6 +73,7 @@ export class BackupWriter implements LiveSession {
   readonly #isCached: boolean
   readonly #locks: SessionLocks
   readonly #entry: JournalEntry
+  readonly #watch: HolderWatch | null
   readonly #pendingPath: string
   readonly #known: KnownChunks
   readonly #operations = new Operations()
@@ -94,6 +99,7 @@ export class BackupWriter implements LiveSession {
     this.#isCached = parts.isCached
     this.#locks = parts.locks
     this.#entry = parts.entry
+    this.#watch = parts.watch
     this.#pendingPath = `${this.path}/${PENDING_MANIFEST_PREFIX}${parts.entry.id}`
     this.#known = new KnownChunks({
       chunks: store.chunks,
@@ -229,8 +235,10 @@ export class BackupWriter implements LiveSession {
     checkBlobCrc(blob)
     this.assertActive()
     const path = `${this.path}/${fileName}`
+    const isManifest = fileName === MANIFEST_NAME
     await this.#operations.run(async () => {
-      await writePending(this.store, fileName === MANIFEST_NAME ? this.#pendingPath : path, blob)
+      if (!isManifest) await copyBlobToBucket(this.store, this, fileName, blob)
+      await writePending(this.store, isManifest ? this.#pendingPath : path, blob)
     })
     this.#fileCount += 1
     return { path }
@@ -298,6 +306,8 @@ export class BackupWriter implements LiveSession {
     try {
       await publishSnapshot(this.store, {
         ...paths,
+        relativePath: this.relativePath,
+        watch: this.#watch,
         reuses,
         log: (line) => this.#log(line),
         check: () => this.#throwIfFailed(),
@@ -396,6 +406,7 @@ export class BackupWriter implements LiveSession {
       assertActive: () => this.assertActive(),
       fail: (reason) => this.fail(reason),
       run: async (work) => await this.#operations.run(work),
+      publish: async (archiveName) => await copyIndexToBucket(this.store, this, archiveName),
       onClosed: (archiveName, outcome) => {
         if (outcome === 'closed') this.#archives.set(archiveName, 'closed')
         else this.#archives.delete(archiveName)

@@ -18,6 +18,8 @@ import {
   namespacePath,
   OWNER_FILE,
   PENDING_MANIFEST_PREFIX,
+  relativeGroupPath,
+  relativeSnapshotPath,
   snapshotPath,
 } from '../layout.ts'
 import type { FileLock } from '../locks.ts'
@@ -56,6 +58,7 @@ export async function beginBackup(
   await using stack = new AsyncDisposableStack()
   const processLock = stack.use(await takeSharedProcessLock(store))
   await store.core.markInUse()
+  const watch = (await store.bucket?.holder.watch()) ?? null
   const groupLock = stack.use(await openGroup(store, request))
   if (!benchmark) checkBackupOwner(await readOwner(store, ns, group), request.caller)
   else await readOwner(store, ns, group)
@@ -68,7 +71,8 @@ export async function beginBackup(
   stack.move()
   const locks = { process: processLock, group: groupLock, base: baseLock, snapshot: snapshotLock }
   const isCached = request.isCached ?? true
-  return new BackupWriter(store, { ns, ref, base, benchmark, isCached, locks, entry })
+  const parts = { ns, ref, base, benchmark, isCached, locks, entry, watch }
+  return new BackupWriter(store, parts)
 }
 
 function checkBenchmark(group: GroupRef, benchmark: boolean): void {
@@ -81,7 +85,7 @@ function checkBenchmark(group: GroupRef, benchmark: boolean): void {
 
 /** Makes the group if needed and locks it; a new one gets the caller as owner. */
 async function openGroup(store: Datastore, request: BeginBackupRequest): Promise<FileLock> {
-  const { ns, group, caller } = request
+  const { ns, group } = request
   const path = groupPath(store.path, ns, group)
   const isMade = await createGroupFolder(store, ns, group)
   const lock = await lockGroup(store, request, isMade)
@@ -89,7 +93,7 @@ async function openGroup(store: Datastore, request: BeginBackupRequest): Promise
     // Whoever held the lock before may have removed the group with its last snapshot.
     const isMadeAgain = await createGroupFolder(store, ns, group)
     if (isMade || isMadeAgain || (await isForlorn(store, ns, group))) {
-      await createOwner(store, `${path}/${OWNER_FILE}`, caller)
+      await createOwner(store, request)
     }
     await store.core.sync.addDevice(path)
     return lock
@@ -132,14 +136,32 @@ async function lockGroup(
   }
 }
 
-async function createOwner(store: Datastore, path: string, caller: string): Promise<void> {
+async function createOwner(
+  store: Datastore,
+  { ns, group, caller }: BeginBackupRequest,
+): Promise<void> {
+  const path = `${groupPath(store.path, ns, group)}/${OWNER_FILE}`
   try {
-    await store.files.createNew(path, Buffer.from(`${caller}\n`))
+    await store.files.createNew(path, await remoteOwner(store, { ns, group, caller }))
   } catch (error) {
     if (isSystemError(error, 'EEXIST')) return
     const text = `unable to create owner file ${quote(path)} - ${osErrorText(error)}`
     throw errors.BACKUP_REFUSED({ text }, { cause: error })
   }
+}
+
+/** One that the bucket has already stays: the group may be somebody's, although nothing of it is here. */
+async function remoteOwner(
+  { bucket }: Datastore,
+  { ns, group, caller }: Pick<BeginBackupRequest, 'ns' | 'group' | 'caller'>,
+): Promise<Uint8Array> {
+  const owner = Buffer.from(`${caller}\n`)
+  if (bucket === null) return owner
+  const path = `${relativeGroupPath(ns, group)}/${OWNER_FILE}`
+  const there = await bucket.tree.read(path)
+  if (there !== null) return there
+  await bucket.tree.write(path, owner, { isNew: true })
+  return owner
 }
 
 /**
@@ -222,6 +244,7 @@ async function createSnapshot(
 ): Promise<JournalEntry> {
   const path = snapshotPath(store.path, ns, ref)
   if (await store.files.exists(path)) refuse('backup directory already exists.')
+  await checkRemoteFolder(store, relativeSnapshotPath(ns, ref))
   const { journal } = store.core
   const entry = await journal.begin(
     { base: store.path, ns, ref },
@@ -244,6 +267,13 @@ async function createSnapshot(
     throw error
   }
   return entry
+}
+
+/** Whatever the bucket has there would go with this session, if it failed. */
+async function checkRemoteFolder({ bucket }: Datastore, folder: string): Promise<void> {
+  if (bucket === null) return
+  await bucket.tree.checkUsable(folder)
+  if (!(await bucket.tree.isEmpty(folder))) refuse('backup directory already exists.')
 }
 
 function refuse(text: string): never {

@@ -24,6 +24,8 @@ export interface IndexHost {
   readonly digests: SessionDigests
   /** Throws while the session takes nothing more. */
   assertActive(): void
+  /** The index has its final name: copies it to where else it has to be, before the close is answered. */
+  publish(archiveName: string): Promise<void>
   /** The index is complete under its final name, or was given up. */
   onClosed(archiveName: string, outcome: 'closed' | 'abandoned'): void
   /** Makes the session fail at finish. */
@@ -134,6 +136,7 @@ export class IndexFile {
     await this.#handle.truncate(size)
     await this.#handle.close()
     await this.#host.fs.rename(this.#temporary, `${this.#host.path}/${this.archiveName}`)
+    await this.#host.publish(this.archiveName)
   }
 
   async remove(): Promise<void> {

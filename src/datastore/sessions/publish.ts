@@ -1,6 +1,7 @@
 /**
- * The last steps of a session (races.md R-62, R-63; docs/ordering.md): everything is made durable, then the manifest
- * gets its name, then the name is made durable, then finish is answered.
+ * The last steps of a session (races.md R-57, R-62, R-63; docs/ordering.md): everything is made durable, then the
+ * manifest goes into the bucket, if there is one, then it gets its name here, then the name is made durable, then finish
+ * is answered.
  */
 import { dirname } from 'node:path'
 import { errorChain, isSystemError, toError } from '../../base/errors.ts'
@@ -9,6 +10,7 @@ import { MANIFEST_NAME } from '../../formats/archive-name.ts'
 import type { JsonObject } from '../../formats/json.ts'
 import { decodeManifestBlob, encodeManifestBlob } from '../../formats/manifest.ts'
 import { osErrorText } from '../../storage/os-error-text.ts'
+import type { HolderWatch } from '../bucket/holder.ts'
 import type { Datastore } from '../datastore.ts'
 import { quote } from '../debug-text.ts'
 import { errors } from '../errors.ts'
@@ -28,6 +30,10 @@ export interface PublishOptions {
   readonly path: string
   /** The manifest under its temporary name. */
   readonly pendingPath: string
+  /** Folder of the snapshot below the datastore's. */
+  readonly relativePath: string
+  /** The bucket as the session found it; null without one. */
+  readonly watch: HolderWatch | null
   /** Whether chunks are relied on that this session did not write: at level `file` they may not be durable. */
   readonly reuses: boolean
   log(line: string): void
@@ -73,8 +79,11 @@ export async function writePending(
 export async function publishSnapshot(store: Datastore, options: PublishOptions): Promise<void> {
   await syncContent(store, options)
   options.check()
+  await publishInBucket(store, options)
+  options.check()
   await store.fs.rename(options.pendingPath, `${options.path}/${MANIFEST_NAME}`)
-  if (store.settings.syncLevel === 'none') {
+  // What is finished in the bucket must not look unfinished here after a power cut: it would be removed there, too.
+  if (store.settings.syncLevel === 'none' && store.bucket === null) {
     // Answered without it; it only moves the stamp of the last good sync.
     store.core.sync.run().catch((error: unknown) => {
       store.log.warn('background sync failed', { store: store.name, error: errorChain(error) })
@@ -82,6 +91,21 @@ export async function publishSnapshot(store: Datastore, options: PublishOptions)
     return
   }
   await store.fs.syncFolder(options.path)
+}
+
+/** From here on the snapshot is finished for whoever has nothing but the bucket. */
+async function publishInBucket(store: Datastore, options: PublishOptions): Promise<void> {
+  const { bucket } = store
+  if (bucket === null) return
+  // Whoever had the bucket meanwhile may have collected what this session relied on (races.md R-59).
+  const other = (await options.watch?.end()) ?? null
+  if (other !== null) {
+    const text = `the bucket was not ours during the backup: ${other}`
+    throw errors.SESSION_FAILED({ text })
+  }
+  const blob = await store.fs.readFile(options.pendingPath, MANIFEST_BLOB_SIZE_MAX)
+  const path = `${options.relativePath}/${MANIFEST_NAME}`
+  await bucket.tree.write(path, blob, { isNew: true })
 }
 
 /** Takes the manifest's name away again, if it has it: nothing may look finished that was not answered so. */
