@@ -5,14 +5,24 @@ import { suite, test, type TestContext } from 'node:test'
 import { systemClock } from '../../src/base/time/clock.ts'
 import { MemoryObjectStore } from '../../src/storage/memory-object-store.ts'
 import type { ListPage, ObjectStore, PutCondition } from '../../src/storage/object-store.ts'
+import { cephMissing, openCephStore } from '../support/ceph.ts'
 
 const ALWAYS: PutCondition = { kind: 'always' }
 const ABSENT: PutCondition = { kind: 'absent' }
 
-type MakeStore = (context: TestContext) => Promise<ObjectStore>
+interface Implementation {
+  readonly make: (context: TestContext) => Promise<ObjectStore>
+  readonly missing: string | null
+}
 
-const STORES: Record<string, MakeStore> = {
-  memory: async () => new MemoryObjectStore({ clock: systemClock }),
+const STORES: Record<string, Implementation> = {
+  memory: { make: async () => new MemoryObjectStore({ clock: systemClock }), missing: null },
+  'Ceph over TLS, pinned': { make: openCephStore, missing: cephMissing },
+  'Ceph, one DELETE for each key': {
+    make: async (context) =>
+      await openCephStore(context, { quirks: ['delete-objects-via-delete-object'] }),
+    missing: cephMissing,
+  },
 }
 
 async function listAll(store: ObjectStore, prefix: string, options = {}): Promise<ListPage[]> {
@@ -25,8 +35,8 @@ function keysOf(pages: readonly ListPage[]): string[] {
   return pages.flatMap((page) => page.objects.map(({ key }) => key))
 }
 
-for (const [name, makeStore] of Object.entries(STORES)) {
-  suite(`ObjectStore: ${name}`, () => {
+for (const [name, { make: makeStore, missing }] of Object.entries(STORES)) {
+  suite(`ObjectStore: ${name}`, { skip: missing ?? false }, () => {
     test('put() and get() of whole bodies, ranges, nothing', async (context) => {
       const store = await makeStore(context)
       const body = Buffer.from('many words '.repeat(1000))

@@ -22,11 +22,16 @@ import { Agent } from 'node:https'
 import { type AddressInfo, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
+import type { TestContext } from 'node:test'
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
 import { lockFile } from '../../src/base/fs/file-lock.ts'
 import { nodeFileSystem } from '../../src/base/fs/node-file-system.ts'
 import { Secret } from '../../src/base/secret.ts'
+import { silentLog } from '../../src/base/log.ts'
 import { systemClock } from '../../src/base/time/clock.ts'
+import { type ObjectStoreOptions, openObjectStore } from '../../src/storage/s3/open-object-store.ts'
+import type { S3ObjectStore } from '../../src/storage/s3/s3-object-store.ts'
+import { createPinnedAgent } from '../../src/transport/pinned-agent.ts'
 
 const SCRIPT = join(import.meta.dirname, 'ceph-rgw.sh')
 /** Ceph starts in 12 s alone; beside a whole suite it may take much longer. */
@@ -74,6 +79,30 @@ export async function makeBucket(): Promise<string> {
   await client.send(new CreateBucketCommand({ Bucket: bucket }))
   client.destroy()
   return bucket
+}
+
+/** A new bucket behind our client, its certificate pinned; connections end with the test. */
+export async function openCephStore(
+  context: TestContext,
+  overrides: Partial<ObjectStoreOptions> = {},
+): Promise<S3ObjectStore> {
+  const { host, port, region, accessKey, secretKey, fingerprint } = await useCeph()
+  const agent = overrides.agent ?? createPinnedAgent({ fingerprint })
+  context.after(() => agent.destroy())
+  return openObjectStore({
+    endpoint: host,
+    port,
+    region,
+    bucket: overrides.bucket ?? (await makeBucket()),
+    pathStyle: true,
+    accessKey,
+    secretKey,
+    agent,
+    quirks: [],
+    clock: systemClock,
+    log: silentLog,
+    ...overrides,
+  })
 }
 
 function findMissing(): string | null {

@@ -31,7 +31,19 @@ export const errors = defineErrors({
   S3_BODY_TOO_LARGE: {
     kind: 'Invalid',
     message: (data: { readonly key: string; readonly size: number; readonly sizeMax: number }) =>
-      `Cannot put '${data.key}': ${data.size} bytes, at most ${data.sizeMax} fit into one request`,
+      `Cannot transfer '${data.key}': ${data.size} bytes, at most ${data.sizeMax} fit into one request`,
+  },
+  /** Damaged in the store, not on the way: it sends the same wrong bytes again. */
+  S3_CONTENT_WRONG: {
+    kind: 'Corrupt',
+    message: (data: {
+      readonly place: string
+      readonly key: string
+      readonly expected: string
+      readonly found: string
+    }) =>
+      `Cannot use '${data.key}' of ${data.place}: its content has MD5 ${data.found}, ` +
+      `the store says ${data.expected}; the object is damaged in the store`,
   },
 })
 

@@ -3,16 +3,19 @@ import type { Agent } from 'node:https'
 import type { Log } from '../../base/log.ts'
 import type { Secret } from '../../base/secret.ts'
 import type { Clock } from '../../base/time/clock.ts'
-import type { ObjectStore } from '../object-store.ts'
-import type { RequestCounters } from './request-counters.ts'
+import { Attempts } from './attempts.ts'
+import { resolveEndpoint } from './endpoint.ts'
+import { noCounters, type RequestCounters } from './request-counters.ts'
+import type { Limiter, ProviderQuirk } from './s3-parts.ts'
+import { S3ObjectStore } from './s3-object-store.ts'
+import { createSdkClient } from './sdk-client.ts'
 
-/** What a provider cannot do, by its administrator's word (`provider-quirks`). */
-export type ProviderQuirk = 'skip-if-none-match-header' | 'delete-objects-via-delete-object'
+export type { Limiter, ProviderQuirk } from './s3-parts.ts'
 
-/** Where a rate is held: resolves when `amount` bytes, or requests, may pass. */
-export interface Limiter {
-  take(amount: number, signal?: AbortSignal): Promise<void>
-}
+/** Stock's limits (datastore-semantics.md 19.2). A PUT has longer: a second for each KiB. */
+const TIMEOUTS: RequestTimeouts = { connectMs: 10_000, requestMs: 30 * 60_000 }
+/** Requests at a time; an agent with fewer connections has its own number. */
+const REQUESTS_MAX = 64
 
 export interface ObjectStoreOptions {
   /** Host, may contain `{{bucket}}` and `{{region}}`. */
@@ -49,6 +52,39 @@ export interface RequestTimeouts {
 }
 
 /** The store of `options`; nothing is asked of it yet. */
-export function openObjectStore(options: ObjectStoreOptions): ObjectStore {
-  throw new Error(`not yet: ${options.endpoint}`)
+export function openObjectStore(options: ObjectStoreOptions): S3ObjectStore {
+  const { bucket, region, agent, clock, log, counters = noCounters } = options
+  const timeouts = { ...TIMEOUTS, ...options.timeouts }
+  const endpoint = resolveEndpoint(options)
+  let offsetMs: number | null = null
+  const clockOffset = (): number | null => offsetMs
+  const client = createSdkClient({
+    endpoint,
+    region,
+    accessKey: options.accessKey,
+    secretKey: options.secretKey,
+    agent,
+    connectTimeoutMs: timeouts.connectMs,
+    counters,
+    onDate: (date) => {
+      const storeMs = Date.parse(date)
+      if (!Number.isNaN(storeMs)) offsetMs = storeMs - clock.now()
+    },
+  })
+  const { place } = endpoint
+  const concurrency = Math.min(agent.maxSockets, REQUESTS_MAX)
+  return new S3ObjectStore({
+    client,
+    bucket,
+    place,
+    attempts: new Attempts({ place, concurrency, clock, log, clockOffset }),
+    requestMs: timeouts.requestMs,
+    quirks: options.quirks,
+    limits: options.limits ?? {},
+    counters,
+    ifMatch: options.ifMatch,
+    clockOffset,
+    clock,
+    log,
+  })
 }

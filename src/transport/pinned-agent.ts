@@ -1,0 +1,61 @@
+/** Kept HTTPS connections for a client that brings its own requests: whom they trust is decided here (datastore-semantics.md 19.1, 19.2). */
+import { Agent, type RequestOptions } from 'node:https'
+import type { Duplex } from 'node:stream'
+import { toError } from '../base/errors.ts'
+import { errors } from './errors.ts'
+import { CONNECT_TIMEOUT_MS, openTlsSocket, sameFingerprint } from './tls.ts'
+
+const HTTPS_PORT = 443
+/** Servers and what stands before them end idle connections after 15 s or later; a request must not meet that. */
+const IDLE_TIMEOUT_MS = 10_000
+/** The stores' own limits for one client are higher; each connection costs them and us some memory. */
+const SOCKETS_MAX = 64
+
+export interface PinnedAgentOptions {
+  /** SHA-256 of the server's certificate, hex with colons: this one and no other. Null: the system's CAs decide. */
+  readonly fingerprint: string | null
+  readonly socketsMax?: number
+  readonly connectTimeoutMs?: number
+}
+
+type OnSocket = (error: Error | null, socket: Duplex) => void
+
+/**
+ * An agent whose connections have shaken hands with the right server before the first byte of a request is sent.
+ * Requests fail with CONNECT_FAILED, CONNECT_TIMED_OUT, TLS_FINGERPRINT_REFUSED: then nothing was sent.
+ */
+export function createPinnedAgent(options: PinnedAgentOptions): Agent {
+  const agent = new Agent({
+    keepAlive: true,
+    maxSockets: options.socketsMax ?? SOCKETS_MAX,
+    timeout: IDLE_TIMEOUT_MS,
+  })
+  // Node takes what the method returns, or what the callback is given later.
+  agent.createConnection = (target: RequestOptions, onSocket?: OnSocket) => {
+    connect(target, options).then(
+      (socket) => onSocket?.(null, socket),
+      // The type wants a socket with every error.
+      (error: unknown) => onSocket?.(toError(error), undefined as unknown as Duplex),
+    )
+    return undefined
+  }
+  return agent
+}
+
+async function connect(target: RequestOptions, options: PinnedAgentOptions): Promise<Duplex> {
+  const { fingerprint, connectTimeoutMs = CONNECT_TIMEOUT_MS } = options
+  const host = target.host ?? 'localhost'
+  const port = Number(target.port ?? HTTPS_PORT)
+  const trust = { fingerprint }
+  const { socket, fingerprint: found } = await openTlsSocket({
+    host,
+    port,
+    trust,
+    connectTimeoutMs,
+  })
+  if (fingerprint === null || sameFingerprint(fingerprint, found)) return socket
+  // A certificate that the system's CAs vouch for is still another one.
+  socket.destroy()
+  const reason = `expected fingerprint ${fingerprint}`
+  throw errors.TLS_FINGERPRINT_REFUSED({ host, port, fingerprint: found, reason })
+}
