@@ -13,6 +13,8 @@ import {
   StoreName,
 } from './common.ts'
 
+import { S3StatisticsShape } from './s3.ts'
+
 const store = { store: StoreName }
 const Count = Type.Integer({ minimum: 0 })
 const OptionalText = Type.Optional(Type.String())
@@ -69,6 +71,7 @@ export const StatusShape = Type.Object({
   avail: Count,
   'backend-type': Type.String(),
   'gc-status': Type.Optional(GcStatusShape),
+  's3-statistics': Type.Optional(S3StatisticsShape),
   counts: Type.Optional(
     Type.Object({ ct: TypeCounts, host: TypeCounts, vm: TypeCounts, other: TypeCounts }),
   ),

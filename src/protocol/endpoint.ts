@@ -44,6 +44,8 @@ export interface Endpoint<Parameters extends TObject = TObject, Result extends T
   readonly permission: Permission
   /** `json` when absent. */
   readonly kind?: EndpointKind
+  /** Of our own among calls of stock: directory nodes, which peers know, do not list it. */
+  readonly isUnlisted?: boolean
 }
 
 export const WORLD: Permission = { kind: 'world' }

@@ -145,6 +145,19 @@ export const S3StatisticsShape = Type.Object(Counts)
 /** Ours: what a datastore asks of its bucket and has there. */
 export const S3UsageShape = Type.Object({
   requests: S3StatisticsShape,
-  chunks: Type.Object({ objects: Count, known: Type.Boolean() }),
-  cache: Type.Object({ bytes: Count, 'bytes-max': Type.Union([Count, Type.Null()]) }),
+  chunks: Type.Object({ objects: Count, bytes: Count, known: Flag }),
+  cache: Type.Union([
+    Type.Object({
+      bytes: Count,
+      chunks: Count,
+      'bytes-max': Type.Union([Count, Type.Null()]),
+    }),
+    Type.Null(),
+  ]),
+})
+
+export const S3RefreshParameters = closed({
+  store: StoreName,
+  /** Ours: become the holder of a bucket that another server has. */
+  'overwrite-in-use': Type.Optional(Flag),
 })

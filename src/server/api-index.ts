@@ -22,7 +22,8 @@ const UPGRADE_PATHS = ['/backup', '/reader'] as const
 
 /** One route per directory node, listing what `routes` has below it. */
 export function indexRoutes(routes: readonly Route[]): readonly Route[] {
-  const paths = [...routes.map(({ path }) => path), ...INDEX_PATHS, ...UPGRADE_PATHS]
+  const listed = routes.filter(({ isUnlisted }) => isUnlisted !== true)
+  const paths = [...listed.map(({ path }) => path), ...INDEX_PATHS, ...UPGRADE_PATHS]
   return INDEX_PATHS.map((path) => {
     const entries = childrenOf(path, paths).map((subdir) => ({ subdir }))
     return route({

@@ -115,7 +115,7 @@ export async function compose(
 }
 
 /** The host's first label, as far as it may stand in a UPID. */
-function nodeName(hostname: string): string {
+export function nodeName(hostname: string): string {
   const label = hostname.split('.', 1)[0] ?? ''
   return label.replace(/[^A-Za-z0-9-]/g, '-').replace(/^-+|-+$/g, '') || 'localhost'
 }

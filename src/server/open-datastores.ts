@@ -46,7 +46,10 @@ export async function openDatastores(
   const operations = await openOperations(files, log)
   const openObjects = async ({ backend }: DatastoreSettings, name: string) => {
     assert(backend.kind === 's3', 'a datastore in a folder has no bucket')
-    return await s3.openStore({ ...backend, prefix: name })
+    const bucket = { ...backend, prefix: name }
+    const config = await findDatastore(files, name)
+    s3.counters.setThresholds(bucket, config?.raw.get('notification-thresholds') ?? null)
+    return await s3.openStore(bucket)
   }
   const options = { fs, clock, log, paths, settingsOf, operations, lookDelayMs, openObjects }
   const datastores = new DatastoreRegistry(options)

@@ -1,7 +1,8 @@
 /**
  * Removal of a datastore, for the call and for the command (datastore-semantics.md 9.4, rest-api.md 4.9).
  *
- * Order: out of use, only while nobody works on it; then, if its data goes, the referrers before the chunks; then jobs
+ * Order: out of use, only while nobody works on it; then its bucket, emptied or given back; then, if its data goes, the
+ * referrers before the chunks; then jobs
  * and rights; then the configuration; the lock file and the folder last. Whatever ends it after the first step leaves
  * the datastore in mode `delete`, and another removal goes on there; with its data, the next start does (see
  * removal-notes.ts).
@@ -17,6 +18,7 @@ import type { ActiveOperations } from '../datastore/active-operations.ts'
 import { checkUnused, destroyContent, removeEmptied } from '../datastore/destroy.ts'
 import type { DatastoreRegistry } from '../datastore/registry.ts'
 import { removeStateFolders } from '../datastore/state-folder.ts'
+import { leaveBucket } from './s3/leave-bucket.ts'
 import type { S3Access } from './s3/s3-access.ts'
 import { forgetRemoval, noteRemoval } from './removal-notes.ts'
 
@@ -58,6 +60,7 @@ export async function removeDatastore(
   else await forgetRemoval(fs, paths.state, name)
   // What this process holds open of it is closed before it goes.
   await datastores.letGoUnused()
+  await leaveBucket(parts, config, { destroyData, progress })
   if (destroyData) await orInUse(name, destroyContent(fs, path, progress))
   progress.log('Removing datastore from config...')
   await removeDatastoreConfig(files, name, { keepJobs })

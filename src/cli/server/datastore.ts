@@ -1,28 +1,24 @@
 /** `cairn datastore list|show|create|update|remove`. Source: spec cli 9. */
-import { resolve } from 'node:path'
 import { errors as configErrors } from '../../config/errors.ts'
 import {
-  addDatastore,
   changeDatastore,
-  checkAddDatastore,
   type DatastoreConfig,
   findDatastore,
   listDatastores,
 } from '../../config/datastores.ts'
 import { parseBoolean } from '../../config/property-string.ts'
-import { createDatastore } from '../../datastore/create.ts'
-import { type Command, choice, command, flag, list, optional, text } from '../command.ts'
+import { type Command, choice, command, list, text } from '../command.ts'
 import type { CommandContext } from '../context.ts'
 import {
-  COMMENT_RULES,
   digestParameter,
-  makeAdministration,
   openAdministration,
   outputFormat,
   placeParameters,
-  runTask,
   SAFE_ID_RULES,
 } from './administration.ts'
+import { createDatastoreCommand } from './datastore-create.ts'
+import { datastoreProperties, storedProperties } from './datastore-properties.ts'
+import { refreshDatastoreCommand } from './datastore-refresh.ts'
 import { removeDatastoreCommand } from './datastore-remove.ts'
 import { gcCommands } from './datastore-gc.ts'
 import { moveGroupCommand, moveNamespaceCommand } from './datastore-move.ts'
@@ -40,18 +36,7 @@ const KEEP_KEYS = [
 const BOOLEAN_KEYS = ['verify-new', 'gc-on-unmount']
 
 const name = text('Name of the datastore.', { ...SAFE_ID_RULES, lengthMin: 3, lengthMax: 32 })
-const properties = {
-  comment: optional(text('Comment.', COMMENT_RULES)),
-  'gc-schedule': optional(text('When garbage is collected.')),
-  'verify-new': flag('Verify each snapshot right after its backup.'),
-  'notify-user': optional(text('Who is notified.')),
-  notify: optional(text('What is notified: gc=,verify=,sync=,prune=.')),
-  'notification-mode': optional(
-    choice('How it is notified.', ['legacy-sendmail', 'notification-system']),
-  ),
-  tuning: optional(text('Property string of tuning options.')),
-  'maintenance-mode': optional(text('read-only or offline, and a message.')),
-}
+const properties = datastoreProperties
 const REMOVABLE = Object.keys(properties)
 
 const listCommand = command({
@@ -87,36 +72,6 @@ const showCommand = command({
   },
 })
 
-const createCommand = command({
-  path: 'datastore create',
-  summary: 'Makes a datastore in a folder, or takes over the one that is there.',
-  positionals: ['name', 'path'],
-  parameters: {
-    name,
-    path: text('Folder.', { lengthMin: 1, lengthMax: 4096 }),
-    'reuse-datastore': flag('Take over the datastore that lies in the folder already.', {
-      byDefault: false,
-    }),
-    ...properties,
-    ...placeParameters,
-  },
-  async run(values, context: CommandContext) {
-    const administration = await makeAdministration(values, context)
-    const { files, fs } = administration
-    const { path, 'reuse-datastore': reuse } = values
-    const datastore = { name: values.name, path, properties: storedProperties(values) }
-    await checkAddDatastore(files, datastore)
-    const task = { type: 'create-datastore', id: values.name }
-    await runTask(administration, context, task, async (progress) => {
-      const owner = reuse ? undefined : await files.newFileOwner()
-      const store = { name: values.name, path: resolve(path), reuse, owner, progress }
-      await addDatastore(files, { ...datastore, path: resolve(path) }, () =>
-        createDatastore(fs, store),
-      )
-    })
-  },
-})
-
 const updateCommand = command({
   path: 'datastore update',
   summary: 'Changes the options of a datastore.',
@@ -142,9 +97,10 @@ const updateCommand = command({
 export const datastoreCommands: readonly Command<CommandContext>[] = [
   listCommand,
   showCommand,
-  createCommand,
+  createDatastoreCommand,
   updateCommand,
   removeDatastoreCommand,
+  refreshDatastoreCommand,
   verifyDatastoreCommand,
   verifyCommand,
   pruneDatastoreCommand,
@@ -162,12 +118,4 @@ function shownDatastore(datastore: DatastoreConfig): Record<string, unknown> {
 function typedValue(key: string, value: string): unknown {
   if (BOOLEAN_KEYS.includes(key)) return parseBoolean(value) ?? value
   return KEEP_KEYS.includes(key) && /^\d+$/.test(value) ? Number(value) : value
-}
-
-function storedProperties(
-  values: Readonly<Record<keyof typeof properties, unknown>>,
-): ReadonlyMap<string, string> {
-  const names = Object.keys(properties) as (keyof typeof properties)[]
-  const given = names.filter((key) => values[key] !== undefined)
-  return new Map(given.map((key) => [key, String(values[key])]))
 }

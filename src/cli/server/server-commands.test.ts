@@ -88,8 +88,8 @@ before(() => {
 })
 
 suite('lists and refusals of cairn', () => {
-  // What these need beside the recorded configuration is made by the suites below.
-  const others = /acl-(?:update|delete)|generate-token|create-again|wrong-digest/
+  // What these need beside the recorded configuration is made by the suites below, and (S3) in test/e2e/s3.test.ts.
+  const others = /acl-(?:update|delete)|generate-token|create-again|wrong-digest|s3-(?:check|list)/
   const compared = recordings.filter(({ name }) => !others.test(name))
   assert.ok(compared.length >= 14, `${compared.length} recordings`)
   for (const { name, words, exit, out, error } of compared) {

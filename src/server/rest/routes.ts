@@ -19,6 +19,7 @@ import { noteRoutes } from './admin/datastore/notes.ts'
 import { ownerRoutes } from './admin/datastore/owner.ts'
 import { protectionRoutes } from './admin/datastore/protection.ts'
 import { pruneRoutes } from './admin/datastore/prune.ts'
+import { s3DatastoreRoutes } from './admin/datastore/s3.ts'
 import { snapshotRoutes } from './admin/datastore/snapshots.ts'
 import { statusRoutes } from './admin/datastore/status.ts'
 import { uploadLogRoutes } from './admin/datastore/upload-log.ts'
@@ -57,6 +58,7 @@ const SERVED: readonly Route[] = [
   ...gcListRoutes,
   ...pruneRoutes,
   ...moveRoutes,
+  ...s3DatastoreRoutes,
   ...datastoreConfigRoutes,
   ...s3ConfigRoutes,
   ...s3AdminRoutes,

@@ -2,6 +2,7 @@
 import { hasCode } from '../../../base/errors.ts'
 import type { Connection } from '../../../client/connection.ts'
 import { followTask, stopTask } from '../../../client/tasks.ts'
+import type { Query } from '../../../transport/query.ts'
 import type { CommandContext } from '../../context.ts'
 import { errors } from '../errors.ts'
 
@@ -10,6 +11,8 @@ export interface TaskCall {
   /** Below `/api2/json/`. */
   readonly path: string
   readonly parameters: Readonly<Record<string, unknown>>
+  /** Default POST; parameters of a PUT are texts and flags. */
+  readonly method?: 'POST' | 'PUT'
 }
 
 const POLL_MS = 200
@@ -22,7 +25,10 @@ export async function runOnServer(
   context: CommandContext,
   call: TaskCall,
 ): Promise<void> {
-  const { data } = await connection.post(call.path, call.parameters)
+  const { data } =
+    call.method === 'PUT'
+      ? await connection.put(call.path, call.parameters as Query)
+      : await connection.post(call.path, call.parameters)
   const upid = String(data)
   // It ends when it has noticed; its end is waited for.
   const stop = (): void => void stopTask(connection, upid).catch(() => {})

@@ -1,8 +1,10 @@
 /** Options of a datastore between the wire and `datastore.cfg` (rest-api §4.9, property strings §1.4). */
+import { parseBytes } from '../../../base/human-units.ts'
 import { parsePropertyString } from '../../../config/property-string.ts'
 import { errors as protocolErrors } from '../../../protocol/errors.ts'
 import { toError } from '../../../base/errors.ts'
 import { errors, refused } from '../../errors.ts'
+import { THRESHOLD_KEYS } from '../../s3/counter-book.ts'
 
 type Options = Readonly<Record<string, string | number | boolean | undefined>>
 
@@ -55,7 +57,17 @@ export function shownOption(key: string, text: string): unknown {
 function checkOption(key: string, text: string): void {
   if (key === 'tuning') checkKeys(key, text, TUNING_KEYS)
   if (key === 'notify') checkKeys(key, text, NOTIFY_KEYS)
+  if (key === 'notification-thresholds') checkThresholds(text)
   if (key === 'maintenance-mode') checkMaintenance(text)
+}
+
+function checkThresholds(text: string): void {
+  const name = 'notification-thresholds'
+  for (const [key, value] of checkKeys(name, text, THRESHOLD_KEYS)) {
+    if (parseBytes(value) !== null) continue
+    const problem = { name, text: `'${key}': byte-size parse error for '${value}'` }
+    throw protocolErrors.PARAMETERS_INVALID({ problems: [problem] })
+  }
 }
 
 function checkMaintenance(text: string): void {

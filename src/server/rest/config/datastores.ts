@@ -7,6 +7,8 @@ import {
   type DatastoreConfig,
   listDatastores,
 } from '../../../config/datastores.ts'
+import { parseBackend } from '../../../config/datastore-backend.ts'
+import { readS3Endpoint } from '../../../config/s3-endpoints.ts'
 import { Nothing, NO_PARAMETERS } from '../../../protocol/common.ts'
 import {
   DatastoreChangeParameters,
@@ -21,8 +23,8 @@ import { hasPrivilege } from '../../auth/permissions.ts'
 import { errors, refused } from '../../errors.ts'
 import { WithAttributes } from '../../reply.ts'
 import { type Call, type Route, route } from '../../route.ts'
+import { runCreation } from '../../create-datastore.ts'
 import { removeDatastore } from '../../remove-datastore.ts'
-import { runCreation } from './create-datastore.ts'
 import { refusePruneOptions, shownOption, storedOptions } from './datastore-properties.ts'
 
 /** What stock's DELETE answers as digest. */
@@ -109,18 +111,18 @@ async function create(
   parameters: Static<typeof DatastoreCreateParameters>,
   { context, caller }: Call,
 ): Promise<string> {
-  const { name, path, 'reuse-datastore': reuse, 'overwrite-in-use': _, ...rest } = parameters
-  const { backend, 'backing-device': device, ...options } = rest
+  const { name, path, 'backing-device': device, ...rest } = parameters
+  const { 'reuse-datastore': reuse = false, 'overwrite-in-use': overwriteInUse = false } = rest
+  const { 'reuse-datastore': _, 'overwrite-in-use': __, ...options } = rest
   if (device !== undefined) throw errors.NOT_BUILT_YET({ what: 'Removable media', status: 501 })
-  if (backend !== undefined && /\bs3\b/.test(backend)) {
-    throw errors.NOT_BUILT_YET({ what: 'S3', status: 501 })
-  }
   refusePruneOptions(options, 'create')
   await checkAddDatastore(context.files, { name, path })
-  const properties = storedOptions(options)
+  const backend = parseBackend(options.backend ?? '')
+  if (backend.kind === 's3') await readS3Endpoint(context.files, backend.endpointId)
+  const datastore = { name, path, reuse, overwriteInUse, properties: storedOptions(options) }
   const start = { type: 'create-datastore', id: name, authId: caller.authId }
   const { upid } = await context.tasks.start(start, async (task) => {
-    await runCreation(context, { name, path, reuse: reuse ?? false, properties }, task)
+    await runCreation(context, datastore, task)
   })
   return upid
 }

@@ -15,6 +15,7 @@ import { anyPrivilege, AUTHENTICATED } from '../../../../protocol/endpoint.ts'
 import { hasPrivilege } from '../../../auth/permissions.ts'
 import { errors } from '../../../errors.ts'
 import { type Call, type Route, route } from '../../../route.ts'
+import { shownCounts } from '../../../s3/bucket-usage.ts'
 import { isListed, seesStore } from './access.ts'
 import { readGcStatus } from './gc-status.ts'
 
@@ -50,16 +51,30 @@ async function readStatus(
   const open = audit || (await has('Datastore.Backup'))
   if (!open && !(await seesStore(call, store))) throw errors.PERMISSION_DENIED({})
   const datastore = await call.use(store, 'read')
-  const backend = { 'backend-type': 'filesystem' }
+  const backend = { 'backend-type': datastore.settings.backend.kind }
   if (!open) {
     const counts = { ct: null, host: null, vm: null, other: null }
     return { total: 0, used: 0, avail: 0, ...backend, ...(verbose === true ? { counts } : {}) }
   }
   const { total, used, available } = await usage(datastore)
-  const figures = { total, used, avail: available, ...backend }
+  const figures = {
+    total,
+    used,
+    avail: available,
+    ...backend,
+    ...(await statistics(call, datastore)),
+  }
   if (verbose !== true) return figures
   const counts = await countContent(datastore, { ownedOnly: !audit, authId: caller.authId })
   return { ...figures, 'gc-status': await readGcStatus(datastore), counts }
+}
+
+/** What was asked of its bucket, if it has one. */
+async function statistics({ context }: Call, { name, settings }: Datastore): Promise<object> {
+  const { backend } = settings
+  if (backend.kind !== 's3') return {}
+  const counts = await context.s3.counters.read({ ...backend, prefix: name })
+  return { 's3-statistics': shownCounts(counts) }
 }
 
 /** Groups and snapshots by type, over all namespaces. */

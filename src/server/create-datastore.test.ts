@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
-import { silentProgress } from '../../../base/progress.ts'
-import { addDatastore, findDatastore } from '../../../config/datastores.ts'
-import { resolvePaths } from '../../../config/paths.ts'
-import { makeTemporaryFolder } from '../../../../test/support/temporary-folder.ts'
-import { type Composition, compose } from '../../compose.ts'
-import { removeDatastore } from '../../remove-datastore.ts'
+import { silentProgress } from '../base/progress.ts'
+import { addDatastore, findDatastore } from '../config/datastores.ts'
+import { resolvePaths } from '../config/paths.ts'
+import { makeTemporaryFolder } from '../../test/support/temporary-folder.ts'
+import { type Composition, compose } from './compose.ts'
+import { removeDatastore } from './remove-datastore.ts'
 import { runCreation } from './create-datastore.ts'
 
 const folder = await makeTemporaryFolder()
@@ -64,7 +64,8 @@ suite('removeDatastore()', () => {
   test('a creation in a folder that is not empty adds nothing to the configuration', async () => {
     const { context } = composition
     const path = join(folder, 'store')
-    const datastore = { name: 'store', path, reuse: false, properties: new Map<string, string>() }
+    const properties = new Map<string, string>()
+    const datastore = { name: 'store', path, reuse: false, overwriteInUse: false, properties }
     await assert.rejects(runCreation(context, datastore, silentProgress()), {
       message: 'datastore path not empty',
     })
