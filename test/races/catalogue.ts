@@ -1,10 +1,16 @@
 /** Every race of races.md: what protects from it here, or where it belongs. docs/races.md is made of this. */
+import { BUCKET_GUARDS } from './bucket-guards.ts'
 import { COLLECTION_GUARDS } from './collection-guards.ts'
 import type { Guard } from './guard.ts'
 import { SESSION_GUARDS } from './session-guards.ts'
 import { STORE_GUARDS } from './store-guards.ts'
 
-export const GUARDS: readonly Guard[] = [...COLLECTION_GUARDS, ...SESSION_GUARDS, ...STORE_GUARDS]
+export const GUARDS: readonly Guard[] = [
+  ...COLLECTION_GUARDS,
+  ...BUCKET_GUARDS,
+  ...SESSION_GUARDS,
+  ...STORE_GUARDS,
+]
 
 export interface Race {
   /** `R-03b`, `D7`. */
@@ -21,6 +27,7 @@ const SYNC = 'comes with the sync issue'
 const JOBS = 'comes with the jobs issue'
 const COLLECTION_RACES = 'src/datastore/collection/races.test.ts'
 const OWN = 'test/races/collection.test.ts'
+const BUCKET = 'test/races/bucket-collection.test.ts'
 
 export const RACES: readonly Race[] = [
   { id: 'R-01', title: 'mark against forget' },
@@ -86,11 +93,10 @@ export const RACES: readonly Race[] = [
       ['src/datastore/verify/verify-snapshot.test.ts', 'a snapshot in use or gone is skipped'],
     ],
   },
-  { id: 'R-25', title: 'object uploaded, not yet in the cache', note: S3 },
+  { id: 'R-25', title: 'object uploaded, not yet in the cache' },
   {
     id: 'R-26',
     title: 'two uploads of one digest, one fails',
-    note: `${S3}; local twin tested`,
     tests: [
       [
         'src/datastore/sessions/backup-writer.test.ts',
@@ -98,24 +104,53 @@ export const RACES: readonly Race[] = [
       ],
     ],
   },
-  { id: 'R-27', title: 'answers of conditional PUT', note: S3 },
-  { id: 'R-28', title: 'sessions without cache', note: S3 },
-  { id: 'R-29', title: 'skip because it is cached', note: `${S3}; the local twin is R-14` },
-  { id: 'R-30', title: 'marker for an object nobody saw', note: S3 },
+  {
+    id: 'R-27',
+    title: 'answers of conditional PUT',
+    tests: [
+      ['test/contract/object-store.test.ts', 'put() with the condition absent keeps what is there'],
+      ['test/contract/object-store.test.ts', 'put() with the condition absent, many at once'],
+      ['src/storage/bucket-chunks/s3-backend.test.ts', 'a PUT with "'],
+      ['src/storage/bucket-chunks/s3-backend.test.ts', 'an unknown one costs one PUT'],
+    ],
+  },
+  { id: 'R-28', title: 'sessions without cache' },
+  { id: 'R-29', title: 'skip because it is cached', note: 'presence is never told by a copy' },
+  { id: 'R-30', title: 'marker for an object nobody saw' },
   { id: 'R-31', title: 'a healed chunk is renamed' },
   { id: 'R-32', title: 'a chunk is renamed that a session relies on' },
-  { id: 'R-33', title: 'eviction against read', note: S3 },
-  { id: 'R-34', title: 'delete batch', note: S3 },
+  {
+    id: 'R-33',
+    title: 'eviction against read',
+    tests: [
+      ['src/storage/bucket-chunks/chunk-cache.test.ts', 'a reader that has the copy open'],
+      ['src/storage/bucket-chunks/chunk-cache.test.ts', 'room for one, two readers in turn'],
+    ],
+  },
+  {
+    id: 'R-34',
+    title: 'delete batch',
+    note: 'what waits for its batch holds no gate and no descriptor',
+    tests: [
+      [BUCKET, 'R-34: other uploads go on while a DELETE hangs'],
+      [BUCKET, 'D11, R-34: nine thousand objects'],
+    ],
+  },
   {
     id: 'R-35',
     title: 'lock order and waiting',
-    note: `${S3}; no lock but gates is held over a wait here`,
+    note: 'no lock but gates is held over a request',
+    tests: [[BUCKET, 'R-34: other uploads go on while a DELETE hangs']],
   },
-  { id: 'R-36', title: 'cache before upload', note: `${S3}, ${SYNC}` },
-  { id: 'R-37', title: 'abort between marker and object', note: S3 },
-  { id: 'R-38', title: 'bad objects', note: S3 },
-  { id: 'R-39', title: 'in-use marker is check-then-set', note: S3 },
-  { id: 'R-40', title: 'refresh half done', note: S3 },
+  { id: 'R-36', title: 'cache before upload', note: `pull: ${SYNC}` },
+  { id: 'R-37', title: 'abort between marker and object' },
+  { id: 'R-38', title: 'bad objects' },
+  {
+    id: 'R-39',
+    title: 'in-use marker is check-then-set',
+    tests: [['src/datastore/bucket/claim.test.ts', 'a second server is refused with the name of']],
+  },
+  { id: 'R-40', title: 'refresh half done' },
   {
     id: 'R-41',
     title: 'namespace deleted against a new backup',
@@ -169,12 +204,18 @@ export const RACES: readonly Race[] = [
   { id: 'R-56', title: 'temporary files that stay' },
   { id: 'R-57', title: 'local tree and bucket differ', note: S3 },
   { id: 'R-58', title: 'status file' },
-  { id: 'R-59', title: 'roots are a local copy', note: S3 },
   {
-    id: 'R-60',
-    title: 'requests that outlive their caller',
-    note: 'requests: comes with the S3 issue',
+    id: 'R-59',
+    title: 'roots are a local copy',
+    tests: [
+      ['src/datastore/bucket/claim.test.ts', 'a clone: who raises first goes on, the other one'],
+      ['src/datastore/bucket/claim.test.ts', 'a clone that raises in the middle of a run stops it'],
+      [BUCKET, 'R-59: what only the local tree has stays a root'],
+      [BUCKET, 'R-59: an index of the bucket that cannot be understood'],
+      [BUCKET, 'R-59: an old ledger is found out'],
+    ],
   },
+  { id: 'R-60', title: 'requests that outlive their caller' },
   {
     id: 'R-61',
     title: 'moves and copies beside the marks',
@@ -186,7 +227,15 @@ export const RACES: readonly Race[] = [
   {
     id: 'R-65',
     title: 'an answer older than its gate',
-    note: `${S3}; local presence is asked under the gate (D1)`,
+    tests: [
+      [BUCKET, 'R-65: a chunk that was uploaded after its page was listed'],
+      [BUCKET, 'R-65: the ledger forgets, and suspects, before the DELETE'],
+      [
+        'src/storage/bucket-chunks/s3-backend.test.ts',
+        'what the ledger says while somebody holds the gate',
+      ],
+      ['test/contract/ledger.test.ts', 'a rebuild does not add what went since it began'],
+    ],
   },
   { id: 'R-66', title: 'two objects for one store' },
   { id: 'R-67', title: 'the second look' },
@@ -200,7 +249,7 @@ export const RACES: readonly Race[] = [
     title: 'roots that vanish before the run',
     tests: [[COLLECTION_RACES, 'R-69: a note of a removal that is still to come is not forgotten']],
   },
-  { id: 'R-70', title: 'what a store does behind one’s back', note: S3 },
+  { id: 'R-70', title: 'what a store does behind one’s back' },
   { id: 'D1', title: 'upload in flight when the sweep comes' },
   { id: 'D2', title: 'upload that ends before the sweep' },
   {

@@ -1,0 +1,292 @@
+/** Guards of a datastore in a bucket. */
+import type { Guard } from './guard.ts'
+
+const OWN = 'test/races/bucket-collection.test.ts'
+const COLLECTION = 'src/datastore/collection'
+const BUCKET = 'src/datastore/collection/bucket'
+const CHUNKS = 'src/storage/bucket-chunks'
+const DELETE = 'src/storage/condemned-delete.ts'
+
+export const BUCKET_GUARDS: readonly Guard[] = [
+  {
+    races: ['R-25', 'D1'],
+    what: 'an object whose gate is held stays',
+    where: 'Deletes.#takeGates()',
+    cuts: [
+      {
+        file: `${BUCKET}/deletes.ts`,
+        find: '        if (gate === null) {',
+        replace: '        if (gate === undefined) {',
+      },
+    ],
+    test: [OWN, 'R-25, D1: an object whose upload was not answered yet stays'],
+  },
+  {
+    races: ['R-25', 'R-34'],
+    what: 'the gates of a batch are held until its DELETE was answered',
+    where: 'Deletes.#deleteNext()',
+    cuts: [
+      {
+        file: `${BUCKET}/deletes.ts`,
+        find: '    if (held.length > 0) await this.#delete(held)\n',
+        replace: '    gates.dispose()\n    if (held.length > 0) await this.#delete(held)\n',
+      },
+    ],
+    test: [OWN, 'R-25, R-34: an upload beside the DELETE waits for its answer'],
+  },
+  {
+    races: ['R-26', 'R-36'],
+    what: 'an entry is made of the answer, not of the request',
+    where: 'S3Backend.put()',
+    cuts: [
+      {
+        file: `${CHUNKS}/s3-backend.ts`,
+        find: '    const written = await this.#upload(digest, blob)\n    if (!isSuspect)',
+        replace:
+          '    this.#remember(digest, blob.length)\n    const written = await this.#upload(digest, blob)\n    if (!isSuspect)',
+      },
+    ],
+    test: [OWN, 'R-26: of two uploads of one chunk the second puts its own bytes'],
+  },
+  {
+    races: ['R-28'],
+    what: 'every upload registers, with a local copy or without',
+    where: 'ChunkStore.insert()',
+    cuts: [
+      {
+        file: 'src/datastore/chunk-store.ts',
+        find: '    digests.register(digest, { size: chunk.size, origin })\n',
+        replace:
+          '    if (options.isCached !== false) digests.register(digest, { size: chunk.size, origin })\n',
+      },
+    ],
+    test: [OWN, 'R-28: what a session without cache uploaded stays'],
+  },
+  {
+    races: ['R-29', 'R-67', 'D2'],
+    what: 'the marks are asked once more in the step that takes the gate',
+    where: 'Deletes.#takeGates()',
+    cuts: [
+      {
+        file: `${BUCKET}/deletes.ts`,
+        find: '      if (this.#isNeeded(object)) this.#options.onKept(object)\n      else objects.push(object)',
+        replace: '      objects.push(object)',
+      },
+    ],
+    test: [OWN, 'R-29, R-67: a chunk that a session found by the ledger after it was listed stays'],
+  },
+  {
+    races: ['R-30', 'R-32'],
+    what: 'an entry without an object is forgotten: unknown is asked for',
+    where: 'BucketSweep.#compare()',
+    cuts: [
+      {
+        file: `${BUCKET}/bucket-sweep.ts`,
+        find: '      ledger.drop(digest)\n',
+        replace: '',
+      },
+    ],
+    test: [OWN, 'R-30, R-32: a chunk that is gone is reported'],
+  },
+  {
+    races: ['R-32'],
+    what: 'snapshots that need a chunk which is gone are marked as failed',
+    where: 'flagSnapshots()',
+    cuts: [
+      {
+        file: `${COLLECTION}/collect.ts`,
+        find: '    if (run.bucketRun !== null) await flagSnapshots(run, roots, missing)\n',
+        replace:
+          '    if (run.bucketRun !== null && missing.size < 0) await flagSnapshots(run, roots, missing)\n',
+      },
+    ],
+    test: [OWN, 'R-30, R-32: a chunk that is gone is reported'],
+  },
+  {
+    races: ['R-34', 'R-60'],
+    what: 'keys of a call with an attempt that was not answered stay suspect',
+    where: 'deleteCondemned()',
+    cuts: [
+      {
+        file: DELETE,
+        find: 'confirmed.has(key) && !answer.isLate && !inDoubt.has(key)',
+        replace: 'confirmed.has(key) && !inDoubt.has(key)',
+      },
+    ],
+    test: [OWN, 'R-34b, R-60: a DELETE that was repeated may come again'],
+  },
+  {
+    races: ['R-60'],
+    what: 'a key that was suspect before stays so, whatever a later DELETE is told',
+    where: 'deleteCondemned()',
+    cuts: [
+      {
+        file: DELETE,
+        find: 'confirmed.has(key) && !answer.isLate && !inDoubt.has(key)',
+        replace: 'confirmed.has(key) && !answer.isLate',
+      },
+    ],
+    test: [OWN, 'R-60: a DELETE without an answer is tried again by the next run'],
+  },
+  {
+    races: ['R-37', 'R-60', 'R-65'],
+    what: 'keys are condemned, durably, before their DELETE is sent',
+    where: 'deleteCondemned()',
+    cuts: [
+      {
+        file: DELETE,
+        find: '  await ledger.condemn(keys, clock.now())\n  let answer: DeleteAnswer\n  try {\n    answer = await objects.delete(keys)\n',
+        replace:
+          '  let answer: DeleteAnswer\n  try {\n    answer = await objects.delete(keys)\n    await ledger.condemn(keys, clock.now())\n',
+      },
+    ],
+    test: [OWN, 'R-37, R-60: killed with a DELETE in flight'],
+  },
+  {
+    races: ['R-60'],
+    what: 'what is uploaded under a suspect key is kept, and finish waits for the end of the doubt',
+    where: 'S3Backend.put()',
+    cuts: [
+      {
+        file: `${CHUNKS}/s3-backend.ts`,
+        find: '    const isSuspect = await this.provisional.isSuspect(digest)\n    if (isSuspect) await this.provisional.note(digest, blob)\n',
+        replace: '    const isSuspect = false\n',
+      },
+    ],
+    test: [OWN, 'R-34b, R-60: a DELETE that was repeated may come again'],
+  },
+  {
+    races: ['R-60'],
+    what: 'gates outlive a DELETE that is on its way',
+    where: 'deleteCondemned()',
+    cuts: [
+      {
+        file: `${BUCKET}/deletes.ts`,
+        find: '      answer = await deleteCondemned({ objects: door, ledger, clock }, keys)\n',
+        replace:
+          "      const { signal } = this.#run.progress\n      const aborted = new Promise<never>((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))\n" +
+          '      answer = await Promise.race([deleteCondemned({ objects: door, ledger, clock }, keys), aborted])\n',
+      },
+    ],
+    test: [OWN, 'R-60: an abort while a DELETE is on its way'],
+  },
+  {
+    races: ['R-38'],
+    what: 'a bad object stays while it is referenced and there is no good one',
+    where: 'BucketSweep.#isLoose()',
+    cuts: [
+      {
+        file: `${BUCKET}/bucket-sweep.ts`,
+        find: "object.kind === 'bad' && isMarked && !object.isHealed",
+        replace: "object.kind === 'bad' && isMarked && object.size < 0",
+      },
+      {
+        file: `${BUCKET}/deletes.ts`,
+        find: '    return this.#options.isMarked(bytes)\n',
+        replace: "    return object.kind !== 'bad' && this.#options.isMarked(bytes)\n",
+      },
+    ],
+    test: [OWN, 'R-38: a bad object stays while it is needed'],
+  },
+  {
+    races: ['R-39', 'R-59'],
+    what: 'nothing is collected while somebody else has the bucket, or our copy of it is old',
+    where: 'checkFresh()',
+    cuts: [
+      {
+        file: `${BUCKET}/begin-bucket.ts`,
+        find: '  await bucket.holder.check(signal)\n  checkFresh(bucket)\n',
+        replace: '',
+      },
+      {
+        file: `${COLLECTION}/collect.ts`,
+        find: '    if (bucketRun !== null) await raiseHolder(bucketRun, progress.signal)\n',
+        replace: '',
+      },
+    ],
+    test: [OWN, 'R-39, R-59: a bucket that somebody else took'],
+  },
+  {
+    races: ['R-39', 'R-59'],
+    what: 'the generation is raised before the first DELETE of a run',
+    where: 'raiseHolder()',
+    cuts: [
+      {
+        file: `${COLLECTION}/collect.ts`,
+        find: '    if (bucketRun !== null) await raiseHolder(bucketRun, progress.signal)\n',
+        replace: '',
+      },
+    ],
+    test: [OWN, 'R-39, R-59: nor one that is taken while it is marked'],
+  },
+  {
+    races: ['R-40'],
+    what: 'a refresh that did not end keeps collections away',
+    where: 'beginBucket()',
+    cuts: [
+      {
+        file: `${BUCKET}/begin-bucket.ts`,
+        find: "  if (store.settings.maintenance?.type === 's3-refresh') {",
+        replace: "  if (store.settings.maintenance?.type === 'delete') {",
+      },
+    ],
+    test: [OWN, 'R-40: a refresh that did not end keeps collections away'],
+  },
+  {
+    races: ['R-59'],
+    what: 'the bucket’s own indexes are roots, too',
+    where: 'markRemoteRoots()',
+    cuts: [
+      {
+        file: `${COLLECTION}/collect.ts`,
+        find: '  await markRemoteRoots(run, roots, { bytesMax })\n',
+        replace: '',
+      },
+    ],
+    test: [OWN, 'R-59: an index that only the bucket has'],
+  },
+  {
+    races: ['R-59'],
+    what: 'an index of the bucket is the local one only with the same content',
+    where: 'ObjectIdentities.isSame()',
+    cuts: [
+      {
+        file: `${BUCKET}/object-identities.ts`,
+        find: '    return header === local.header\n',
+        replace: '    return true\n',
+      },
+      {
+        file: `${BUCKET}/object-identities.ts`,
+        find: 'return known[3] === local.header',
+        replace: 'return true',
+      },
+    ],
+    test: [OWN, 'R-59: an index that is another one in the bucket'],
+  },
+  {
+    races: ['R-65'],
+    what: 'what a LIST shows is added unless it was condemned meanwhile',
+    where: 'BucketSweep.#compare()',
+    cuts: [
+      {
+        file: `${BUCKET}/bucket-sweep.ts`,
+        find: '    if (unknown.length > 0) await ledger.addListed(unknown)\n',
+        replace: '    for (const { digest, size } of unknown) ledger.add(digest, size)\n',
+      },
+    ],
+    test: [OWN, 'R-65: what was deleted after its page was listed'],
+  },
+  {
+    races: ['R-70'],
+    what: 'a store that takes no condition is asked before a PUT',
+    where: 'S3Backend.#upload()',
+    cuts: [
+      {
+        file: `${CHUNKS}/s3-backend.ts`,
+        find: '    if (!honoursIfNoneMatch && (await this.#head(digest)) !== null) return null\n',
+        replace: '',
+      },
+    ],
+    test: [OWN, 'R-70: a store without conditions'],
+  },
+]
