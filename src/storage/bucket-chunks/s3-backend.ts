@@ -18,6 +18,7 @@ import type {
   ReadOptions,
 } from '../chunk-backend.ts'
 import { isCorrupt } from '../chunk-check.ts'
+import { deleteCondemned } from '../condemned-delete.ts'
 import { errors } from '../errors.ts'
 import type { Ledger } from '../ledger.ts'
 import type { ObjectStore } from '../object-store.ts'
@@ -129,12 +130,8 @@ export class S3Backend implements ChunkBackend, AsyncDisposable {
     await cache?.remove(digest)
     const place = await this.#freeBadKey(key)
     if (!(await objects.copy(key, place)).isFound) return null
-    await ledger.condemn([key], clock.now())
-    const { deleted, failed, isLate } = await objects.delete([key])
-    const isDeleted = deleted.includes(key)
-    if (isDeleted && !isLate) await ledger.acquit([key])
-    else await ledger.renewSuspects([key], clock.now())
-    if (!isDeleted) {
+    const { deleted, failed } = await deleteCondemned({ objects, ledger, clock }, [key])
+    if (!deleted.includes(key)) {
       throw errors.CHUNK_NOT_REMOVED({ key, reason: failed[0]?.reason ?? 'no answer' })
     }
     return place
