@@ -1,14 +1,23 @@
 /** Buckets over the network, for the server and the commands. */
+import type { Agent } from 'node:https'
 import type { S3Endpoint } from '../../config/s3-endpoint-file.ts'
+import { listBuckets } from '../../storage/s3/list-buckets.ts'
 import { openObjectStore } from '../../storage/s3/open-object-store.ts'
-import type { BucketOpener, BucketOptions } from './bucket-opener.ts'
+import { createPinnedAgent } from '../../transport/pinned-agent.ts'
+import type { BucketOpener, BucketOptions, OpenBucket } from './bucket-opener.ts'
 
 export const realBuckets: BucketOpener = {
-  open(endpoint: S3Endpoint, bucket: string, options: BucketOptions) {
-    throw new Error(`not yet: ${endpoint.id} ${bucket} ${typeof options} ${typeof openObjectStore}`)
+  open(endpoint: S3Endpoint, bucket: string, options: BucketOptions): OpenBucket {
+    const agent = createPinnedAgent({ fingerprint: endpoint.fingerprint })
+    const objects = openObjectStore({ ...endpoint, ...options, bucket, agent })
+    return { objects, close: () => agent.destroy() }
   },
-  async listBuckets(endpoint) {
-    await Promise.resolve()
-    throw new Error(`not yet: ${endpoint.id}`)
+  async listBuckets(endpoint: S3Endpoint, { clock, log }: BucketOptions) {
+    using held = hold(createPinnedAgent({ fingerprint: endpoint.fingerprint }))
+    return await listBuckets({ ...endpoint, agent: held.agent, clock, log })
   },
+}
+
+function hold(agent: Agent): { readonly agent: Agent } & Disposable {
+  return { agent, [Symbol.dispose]: () => agent.destroy() }
 }
