@@ -2,6 +2,7 @@
 import type { Guard } from './guard.ts'
 
 const OWN = 'test/races/bucket-collection.test.ts'
+const VERIFY = 'test/races/bucket-verify.test.ts'
 const COLLECTION = 'src/datastore/collection'
 const BUCKET = 'src/datastore/collection/bucket'
 const CHUNKS = 'src/storage/bucket-chunks'
@@ -288,5 +289,31 @@ export const BUCKET_GUARDS: readonly Guard[] = [
       },
     ],
     test: [OWN, 'R-70: a store without conditions'],
+  },
+  {
+    races: ['R-31'],
+    what: 'what is judged comes from the bucket, not from a copy',
+    where: 'checkChunk()',
+    cuts: [
+      {
+        file: 'src/datastore/verify/bucket-engine.ts',
+        find: "{ from: 'origin' }",
+        replace: "{ from: 'anywhere' }",
+      },
+    ],
+    test: [VERIFY, 'asks the bucket, also for what there is a copy of'],
+  },
+  {
+    races: ['R-31'],
+    what: 'only what the bucket says of a chunk counts',
+    where: 'checkChunk()',
+    cuts: [
+      {
+        file: 'src/datastore/verify/bucket-engine.ts',
+        find: "hasCode(cause, 'CHUNK_MISSING') ? 'missing' : 'unreadable'",
+        replace: "'missing'",
+      },
+    ],
+    test: [VERIFY, 'R-31: what the way to the bucket does says nothing of a chunk'],
   },
 ]

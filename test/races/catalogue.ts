@@ -117,8 +117,16 @@ export const RACES: readonly Race[] = [
   { id: 'R-28', title: 'sessions without cache' },
   { id: 'R-29', title: 'skip because it is cached', note: 'presence is never told by a copy' },
   { id: 'R-30', title: 'marker for an object nobody saw' },
-  { id: 'R-31', title: 'a healed chunk is renamed' },
-  { id: 'R-32', title: 'a chunk is renamed that a session relies on' },
+  {
+    id: 'R-31',
+    title: 'a healed chunk is renamed',
+    tests: [['test/races/bucket-verify.test.ts', 'R-31: a chunk that was healed since']],
+  },
+  {
+    id: 'R-32',
+    title: 'a chunk is renamed that a session relies on',
+    tests: [['test/races/bucket-verify.test.ts', 'R-32: a session that relies on a chunk']],
+  },
   {
     id: 'R-33',
     title: 'eviction against read',
