@@ -128,6 +128,19 @@ suite('ChunkStore.settle()', () => {
     assert.ok(memory.keys.includes(key))
   })
 
+  test('a chunk that went, and whose bytes another session sent, is not missing', async (context) => {
+    const rig = await makeRig(context)
+    const { clock, memory, ledger, store, join, settle, chunk, key } = rig
+    await ledger.condemn([key], clock.now())
+    await store.insert(chunk.digest, chunk, join().digests)
+    await memory.delete([key])
+    const { digests } = join()
+    digests.register(chunk.digest, { size: chunk.size, origin: 'known' })
+    assert.deepEqual((await store.lookMany(digestToBytes(chunk.digest))).missing, [])
+    await clock.advanceUntil(settle(digests), MINUTE_MS)
+    assert.ok(memory.keys.includes(key))
+  })
+
   test('a session that gives up leaves the bytes to the other one', async (context) => {
     const rig = await makeRig(context)
     const { clock, memory, ledger, backend, store, sessions, join, settle, chunk, key } = rig
