@@ -91,7 +91,7 @@ function settingsFrom(
   if (backend.kind === 'invalid') throw configErrors.BACKEND_INVALID({ reason: backend.reason })
   return {
     path,
-    backend: { kind: 'filesystem' },
+    backend,
     verifyNew,
     syncLevel: tuning.syncLevel,
     knownChunkCheck: tuning.knownChunkCheck,

@@ -1,7 +1,7 @@
 /** The real client of a bucket: connections with the endpoint's certificate pinned, its rates, its counters. */
 import type { Log } from '../../base/log.ts'
 import type { Clock } from '../../base/time/clock.ts'
-import type { S3Endpoint } from '../../config/s3-endpoint-file.ts'
+import type { ProviderQuirk, S3Endpoint } from '../../config/s3-endpoint-file.ts'
 import type { ObjectStore } from '../../storage/object-store.ts'
 import type { Limiter } from '../../storage/s3/open-object-store.ts'
 import type { RequestCounters } from '../../storage/s3/request-counters.ts'
@@ -18,6 +18,8 @@ export interface EndpointLimits {
 export interface BucketOptions {
   readonly counters: RequestCounters
   readonly limits: EndpointLimits
+  /** The endpoint's, and those that a verdict added. */
+  readonly quirks: readonly ProviderQuirk[]
   /** Of an earlier verdict. */
   readonly ifMatch?: ProbeVerdict['ifMatch'] | undefined
   readonly clock: Clock
@@ -34,7 +36,10 @@ export interface OpenBucket {
 export interface BucketOpener {
   open(endpoint: S3Endpoint, bucket: string, options: BucketOptions): OpenBucket
   /** Names of the buckets that the keys of the endpoint can see. */
-  listBuckets(endpoint: S3Endpoint, options: BucketOptions): Promise<readonly string[]>
+  listBuckets(
+    endpoint: S3Endpoint,
+    options: Pick<BucketOptions, 'clock' | 'log'>,
+  ): Promise<readonly string[]>
 }
 
 /** The limits that `endpoint` sets, for all its buckets together. A burst that is not set is that of a second. */

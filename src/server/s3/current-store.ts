@@ -32,7 +32,7 @@ export interface CurrentStoreOptions {
   /** The endpoint as it is configured; null if there is none of this name any more. */
   readonly readEndpoint: () => Promise<S3Endpoint | null>
   /** Throws if the place of `endpoint` cannot take over. */
-  readonly checkPlace: (endpoint: S3Endpoint, objects: ObjectStore) => Promise<void>
+  readonly checkPlace: (endpoint: S3Endpoint) => Promise<void>
 }
 
 /** A client and how many requests it has under way. */
@@ -168,17 +168,11 @@ export class CurrentStore implements ObjectStore {
   }
 
   async #change(endpoint: S3Endpoint): Promise<void> {
-    const next = this.#openUsed(endpoint)
     if (placeKey(endpoint) !== placeKey(this.#used.endpoint)) {
-      try {
-        await this.#options.checkPlace(endpoint, next.objects)
-      } catch (error) {
-        next.close()
-        throw error
-      }
+      await this.#options.checkPlace(endpoint)
     }
     const last = this.#used
-    this.#used = next
+    this.#used = this.#openUsed(endpoint)
     last.isRetired = true
     if (last.requests === 0) last.close()
     this.#options.log.info('an S3 endpoint has changed', { endpoint: endpoint.id })

@@ -12,7 +12,7 @@ export const realBuckets: BucketOpener = {
     const objects = openObjectStore({ ...endpoint, ...options, bucket, agent })
     return { objects, close: () => agent.destroy() }
   },
-  async listBuckets(endpoint: S3Endpoint, { clock, log }: BucketOptions) {
+  async listBuckets(endpoint: S3Endpoint, { clock, log }: Pick<BucketOptions, 'clock' | 'log'>) {
     using held = hold(createPinnedAgent({ fingerprint: endpoint.fingerprint }))
     return await listBuckets({ ...endpoint, agent: held.agent, clock, log })
   },

@@ -10,9 +10,14 @@ import { findS3Endpoint, readS3Endpoint } from '../../config/s3-endpoints.ts'
 import type { OpenedObjects } from '../../datastore/bucket/store-bucket.ts'
 import type { ObjectStore } from '../../storage/object-store.ts'
 import { probe } from '../../storage/s3/probe.ts'
-import type { ProbeVerdict } from '../../storage/s3/verdict.ts'
+import { type ProbeVerdict, quirksFor } from '../../storage/s3/verdict.ts'
 import { errors } from '../errors.ts'
-import { type BucketOpener, type BucketOptions, makeLimits } from './bucket-opener.ts'
+import {
+  type BucketOpener,
+  type EndpointLimits,
+  makeLimits,
+  type OpenBucket,
+} from './bucket-opener.ts'
 import { CounterBook } from './counter-book.ts'
 import { CurrentStore } from './current-store.ts'
 import { type BucketName, isAsGood, placeKey, readVerdict, writeVerdict } from './verdict-book.ts'
@@ -39,10 +44,7 @@ export class S3Access implements AsyncDisposable {
   readonly counters: CounterBook
   readonly #options: S3AccessOptions
   readonly #closing = new AbortController()
-  readonly #limits = new Map<
-    string,
-    { readonly key: string; readonly limits: BucketOptions['limits'] }
-  >()
+  readonly #limits = new Map<string, { readonly key: string; readonly limits: EndpointLimits }>()
   /** Of this process, by bucket and place. */
   readonly #probed = new Map<string, Promise<ProbeVerdict>>()
   readonly #reprobing = new Set<Promise<void>>()
@@ -60,41 +62,32 @@ export class S3Access implements AsyncDisposable {
   async openStore(name: NamedBucket): Promise<OpenedObjects> {
     const { files, log } = this.#options
     const endpoint = await readS3Endpoint(files, name.endpointId)
-    let relied: ProbeVerdict | null = null
+    const { verdict, isFresh } = await this.#verdictOf(endpoint, name)
+    if (!verdict.isUsable) throw unusable(name, verdict)
     const store = new CurrentStore({
       endpoint,
       clock: files.clock,
       log,
-      open: (current) =>
-        this.#options.opener.open(current, name.bucket, this.#bucketOptions(current, name, relied)),
+      open: (current) => this.#open(current, name, verdict),
       readEndpoint: async () => await findS3Endpoint(files, name.endpointId),
-      checkPlace: async (current, objects) => {
-        const verdict = await this.#probeNow(current, name, objects)
-        if (relied !== null && !isAsGood(relied, verdict)) throw otherPlace(name, verdict)
+      checkPlace: async (current) => {
+        const other = await this.#probeNow(current, name)
+        if (!isAsGood(verdict, other)) throw otherPlace(name, other)
       },
     })
-    try {
-      const { verdict, isFresh } = await this.#verdictOf(endpoint, name, store)
-      if (!verdict.isUsable) throw unusable(name, verdict)
-      relied = verdict
-      if (!isFresh) this.#probeLater(endpoint, name, { store, verdict })
-      return { objects: store, verdict, close: async () => store.close() }
-    } catch (error) {
-      store.close()
-      throw error
-    }
+    if (!isFresh) this.#probeLater(endpoint, name, { store, verdict })
+    return { objects: store, verdict, close: async () => store.close() }
   }
 
   /** A bucket for a moment: a check, a list. `prefix` null counts nothing. Errors: S3_ENDPOINT_UNKNOWN, those of `work`. */
   async withBucket<Result>(
     name: BucketName & { readonly prefix: string | null },
-    work: (objects: ObjectStore, endpoint: S3Endpoint) => Promise<Result>,
+    work: (objects: ObjectStore) => Promise<Result>,
   ): Promise<Result> {
     const endpoint = await readS3Endpoint(this.#options.files, name.endpointId)
-    const options = this.#bucketOptions(endpoint, name, null)
-    const opened = this.#options.opener.open(endpoint, name.bucket, options)
+    const opened = this.#open(endpoint, name, null)
     try {
-      return await work(opened.objects, endpoint)
+      return await work(opened.objects)
     } finally {
       opened.close()
     }
@@ -102,10 +95,7 @@ export class S3Access implements AsyncDisposable {
 
   /** Probes a bucket now, below `prefix`, and keeps the verdict. Errors: S3_ENDPOINT_UNKNOWN, those of ObjectStore. */
   async probe(name: NamedBucket): Promise<ProbeVerdict> {
-    return await this.withBucket(
-      name,
-      async (objects, endpoint) => await this.#probeNow(endpoint, name, objects),
-    )
+    return await this.#probeNow(await readS3Endpoint(this.#options.files, name.endpointId), name)
   }
 
   /** The verdict of the last probe, or null. Errors: S3_ENDPOINT_UNKNOWN. */
@@ -118,8 +108,8 @@ export class S3Access implements AsyncDisposable {
   /** Names of the buckets that an endpoint's keys can see. Errors: S3_ENDPOINT_UNKNOWN, those of ObjectStore. */
   async listBuckets(endpointId: string): Promise<readonly string[]> {
     const endpoint = await readS3Endpoint(this.#options.files, endpointId)
-    const options = this.#bucketOptions(endpoint, { endpointId, bucket: '', prefix: null }, null)
-    return await this.#options.opener.listBuckets(endpoint, options)
+    const { files, log, opener } = this.#options
+    return await opener.listBuckets(endpoint, { clock: files.clock, log })
   }
 
   /** Datastores must have been closed. Writes out the counters. */
@@ -129,20 +119,25 @@ export class S3Access implements AsyncDisposable {
     await this.counters[Symbol.asyncDispose]()
   }
 
-  #bucketOptions(
+  /** With a verdict also what it says beside the configuration. */
+  #open(
     endpoint: S3Endpoint,
     name: BucketName & { readonly prefix: string | null },
     verdict: ProbeVerdict | null,
-  ): BucketOptions {
-    const { files, log } = this.#options
-    const counters = this.counters.of(name)
-    const limits = this.#limitsOf(endpoint)
-    const ifMatch = verdict === null ? {} : { ifMatch: verdict.ifMatch }
-    return { counters, limits, ...ifMatch, clock: files.clock, log }
+  ): OpenBucket {
+    const { files, log, opener } = this.#options
+    return opener.open(endpoint, name.bucket, {
+      counters: this.counters.of(name),
+      limits: this.#limitsOf(endpoint),
+      quirks: verdict === null ? endpoint.quirks : quirksFor(verdict, endpoint.quirks),
+      ifMatch: verdict?.ifMatch,
+      clock: files.clock,
+      log,
+    })
   }
 
   /** One set for all buckets of an endpoint; another one only if its rates were changed. */
-  #limitsOf(endpoint: S3Endpoint): BucketOptions['limits'] {
+  #limitsOf(endpoint: S3Endpoint): EndpointLimits {
     const { id, rateIn, burstIn, rateOut, burstOut, putRateLimit } = endpoint
     const key = JSON.stringify([rateIn, burstIn, rateOut, burstOut, putRateLimit])
     const known = this.#limits.get(id)
@@ -155,7 +150,6 @@ export class S3Access implements AsyncDisposable {
   async #verdictOf(
     endpoint: S3Endpoint,
     name: NamedBucket,
-    objects: ObjectStore,
   ): Promise<{ readonly verdict: ProbeVerdict; readonly isFresh: boolean }> {
     const { files, log, probes } = this.#options
     const place = placeKey(endpoint)
@@ -164,7 +158,7 @@ export class S3Access implements AsyncDisposable {
     const key = JSON.stringify([name.endpointId, name.bucket, place])
     try {
       // Datastores of one bucket share the probe.
-      const probing = this.#probed.get(key) ?? this.#probeNow(endpoint, name, objects)
+      const probing = this.#probed.get(key) ?? this.#probeNow(endpoint, name)
       this.#probed.set(key, probing)
       return { verdict: await probing, isFresh: true }
     } catch (thrown) {
@@ -176,15 +170,16 @@ export class S3Access implements AsyncDisposable {
     }
   }
 
-  async #probeNow(
-    endpoint: S3Endpoint,
-    name: NamedBucket,
-    objects: ObjectStore,
-  ): Promise<ProbeVerdict> {
+  async #probeNow(endpoint: S3Endpoint, name: NamedBucket): Promise<ProbeVerdict> {
     const { fs, clock, paths } = this.#options.files
-    const verdict = await probe(objects, name.prefix, { clock, signal: this.#closing.signal })
-    await writeVerdict(fs, paths.state, { ...name, place: placeKey(endpoint), verdict })
-    return verdict
+    const { objects, close } = this.#open(endpoint, name, null)
+    try {
+      const verdict = await probe(objects, name.prefix, { clock, signal: this.#closing.signal })
+      await writeVerdict(fs, paths.state, { ...name, place: placeKey(endpoint), verdict })
+      return verdict
+    } finally {
+      close()
+    }
   }
 
   #probeLater(
@@ -208,7 +203,7 @@ export class S3Access implements AsyncDisposable {
     for (;;) {
       await files.clock.sleep(PROBE_RETRY_MS, this.#closing.signal)
       try {
-        const fresh = await this.#probeNow(endpoint, name, store)
+        const fresh = await this.#probeNow(endpoint, name)
         if (!isAsGood(verdict, fresh)) store.refuse(otherPlace(name, fresh))
         return
       } catch (error) {
