@@ -17,7 +17,9 @@ import { doorLooker, workerLooker } from '../../src/storage/chunk-looker.ts'
 import { FilesystemBackend } from '../../src/storage/filesystem-backend.ts'
 import { MemoryBackend } from '../../src/storage/memory-backend.ts'
 import { MemoryObjectStore } from '../../src/storage/memory-object-store.ts'
+import type { ObjectStore } from '../../src/storage/object-store.ts'
 import { FakeClock } from '../support/fake-clock.ts'
+import { cephMissing, openCephStore } from '../support/ceph.ts'
 import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 
 interface Rig {
@@ -50,22 +52,47 @@ const RIGS: Record<string, (context: TestContext) => Promise<Rig>> = {
     context.after(async () => await cache.close())
     return makeBucketRig({ cache })
   },
+  'bucket of a real server': async (context) => {
+    const objects = await openCephStore(context)
+    const plant = async (key: string, bytes: Uint8Array): Promise<void> => {
+      await objects.put(key, bytes, { condition: { kind: 'always' } })
+    }
+    return makeRigOn({ objects, plant })
+  },
 }
 
-function makeBucketRig(options: {
+/** Rigs that this machine may lack something for, with what it is. */
+const LACKS: Readonly<Record<string, string | null>> = { 'bucket of a real server': cephMissing }
+
+interface BucketRigOptions {
   readonly cache?: ChunkCache
   readonly honoursIfNoneMatch?: boolean
   readonly isStale?: boolean
-}): Rig {
-  const { cache = null, honoursIfNoneMatch = true, isStale = false } = options
+}
+
+function makeBucketRig(options: BucketRigOptions): Rig {
+  const ignores = options.honoursIfNoneMatch === false ? (['absent'] as const) : []
+  const objects = new MemoryObjectStore({ clock: new FakeClock(), ignores })
+  const plant = async (key: string, bytes: Uint8Array): Promise<void> => {
+    objects.plant(key, bytes)
+  }
+  return makeRigOn({ objects, plant }, options)
+}
+
+function makeRigOn(
+  bucket: {
+    readonly objects: ObjectStore
+    readonly plant: (key: string, bytes: Uint8Array) => Promise<void>
+  },
+  { cache, honoursIfNoneMatch = true, isStale = false }: BucketRigOptions = {},
+): Rig {
+  const { objects } = bucket
   const clock = new FakeClock()
-  const ignores = honoursIfNoneMatch ? [] : (['absent'] as const)
-  const objects = new MemoryObjectStore({ clock, ignores })
   const ledger = new MemoryLedger()
   const backend = new S3Backend({
     objects,
     ledger,
-    cache,
+    cache: cache ?? null,
     gate: new Gate(),
     prefix: 'store1',
     verdict: { honoursIfNoneMatch },
@@ -74,7 +101,7 @@ function makeBucketRig(options: {
     log: silentLog,
   })
   const plant = async (digest: Digest, bytes: Uint8Array): Promise<void> => {
-    objects.plant(backend.pathOf(digest), bytes)
+    await bucket.plant(backend.pathOf(digest), bytes)
     ledger.drop(digest)
   }
   return { backend, replaces: false, plant }
@@ -113,7 +140,7 @@ async function makeVariants() {
 }
 
 for (const [name, makeRig] of Object.entries(RIGS)) {
-  suite(`ChunkBackend: ${name}`, () => {
+  suite(`ChunkBackend: ${name}`, { skip: LACKS[name] ?? false }, () => {
     test('stores, finds and reads a chunk; what is missing is missing', async (context) => {
       const { backend } = await makeRig(context)
       const { digest, raw } = await makeVariants()
