@@ -127,6 +127,34 @@ suite('ActiveOperations', () => {
     assert.deepEqual(steps, ['out of use', 'counted'])
   })
 
+  test('R-53: who begins while an end is being written waits until it is counted', async (context) => {
+    const folder = await makeFolder(context)
+    const faults = new FaultFileSystem(nodeFileSystem)
+    const [mine, theirs] = [open(folder, 10, faults.fs), open(folder, 11)]
+    const first = mine.begin('a', 'write')
+    await mine.published('a')
+    const writing = Promise.withResolvers<void>()
+    const goOn = Promise.withResolvers<void>()
+    faults.onStep(async ({ name }) => {
+      if (name !== 'rename') return
+      writing.resolve()
+      await goOn.promise
+    })
+    first[Symbol.dispose]()
+    await writing.promise
+    using _second = mine.begin('a', 'write')
+    let isCounted = false
+    const counted = mine.published('a').then(() => {
+      isCounted = true
+    })
+    await nodeFileSystem.stat(folder)
+    const wasCounted = isCounted
+    goOn.resolve()
+    await counted
+    assert.equal(wasCounted, false)
+    assert.equal(await theirs.whileIdle('a', async () => {}), false)
+  })
+
   test('a burst shares its writes; a failed one fails who waits for it, and heals', async (context) => {
     const folder = await makeFolder(context)
     const faults = new FaultFileSystem(nodeFileSystem)

@@ -139,6 +139,8 @@ export class ActiveOperations {
       const own = { read: counts.read, write: counts.write }
       const known = counts.published
       if (known !== null && known.read === own.read && known.write === own.write) return
+      // Who begins while the file is about to say less must not take what it says now for its own count.
+      if (known !== null && isLess(own, known)) counts.published = null
       await using _lock = await this.#lock(store)
       await this.#write(store, own)
       counts.published = own
@@ -186,4 +188,8 @@ export class ActiveOperations {
   #path(store: string): string {
     return `${this.#options.folder}/${store}`
   }
+}
+
+function isLess(counts: OperationCounts, than: OperationCounts): boolean {
+  return counts.read < than.read || counts.write < than.write
 }

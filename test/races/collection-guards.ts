@@ -297,6 +297,19 @@ export const COLLECTION_GUARDS: readonly Guard[] = [
     test: [OWN, 'R-56: temporary files go when their writer must be dead'],
   },
   {
+    races: ['R-56'],
+    what: 'what a cut update of a manifest left goes when it is a day old',
+    where: 'removeTemporaries()',
+    cuts: [
+      {
+        file: `${COLLECTION}/collect.ts`,
+        find: '  await removeTemporaries(run, roots)\n',
+        replace: '',
+      },
+    ],
+    test: [RACES, 'R-56: what a cut update of a manifest left goes'],
+  },
+  {
     races: ['R-58'],
     what: 'the status is written by a complete run only',
     where: 'collect()',

@@ -235,4 +235,20 @@ export const STORE_GUARDS: readonly Guard[] = [
     ],
     test: ['src/datastore/removal-crash.test.ts', 'R-69: is noted before the snapshot is hidden'],
   },
+  {
+    races: ['R-53'],
+    what: 'who begins while the file is about to say less waits until it is counted again',
+    where: 'ActiveOperations.#publish()',
+    cuts: [
+      {
+        file: 'src/datastore/active-operations.ts',
+        find: '      if (known !== null && isLess(own, known)) counts.published = null\n',
+        replace: '',
+      },
+    ],
+    test: [
+      'src/datastore/active-operations.test.ts',
+      'R-53: who begins while an end is being written waits until it is counted',
+    ],
+  },
 ]

@@ -40,6 +40,7 @@ import {
 import { MarksFull, Roots } from './roots.ts'
 import { type CollectionRun, type PassRange, type RunStart, SessionMarks } from './run.ts'
 import { emptyStatus, type GcStatus, readGcStatus, statusLines, writeGcStatus } from './status.ts'
+import { removeOldTemporaries } from './snapshot-temporaries.ts'
 import { Sweep } from './sweep.ts'
 import { workerEngine } from './worker-engine.ts'
 
@@ -172,6 +173,7 @@ async function collectAll(
     const missing = await reportMissing(run, roots)
     if (run.bucketRun !== null) await flagSnapshots(run, roots, missing)
   }
+  await removeTemporaries(run, roots)
   const { present, entries: read, marks } = roots
   const generation = await options.memory.save(marks, { present, read })
   if (run.bucketRun === null) await writeSizes(store, { table: sizes.table, generation })
@@ -278,6 +280,14 @@ async function addDeviceOf(store: Datastore, path: string): Promise<void> {
       if (!isSystemError(error, 'ENOENT')) throw error
     }
   }
+}
+
+/** What cut updates of manifests left (races.md R-56). */
+async function removeTemporaries({ store, progress }: CollectionRun, roots: Roots): Promise<void> {
+  const paths = [...roots.temporaries].map((path) => `${store.path}/${path}`)
+  const options = { nowMs: store.clock.now(), signal: progress.signal }
+  const count = await removeOldTemporaries(store.fs, paths, options)
+  if (count > 0) progress.log(`Removed temporary files of snapshots: ${count}`)
 }
 
 async function expectedMarks({ store }: CollectionRun, range: PassRange): Promise<number> {

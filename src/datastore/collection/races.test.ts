@@ -25,6 +25,7 @@ import type { FileSystem } from '../../base/fs/file-system.ts'
 import { nodeFileSystem } from '../../base/fs/node-file-system.ts'
 import { systemError } from '../../base/fs/system-error.ts'
 import { silentProgress } from '../../base/progress.ts'
+import { formatBackupTime } from '../../formats/backup-time.ts'
 import type { Datastore } from '../datastore.ts'
 import type { BackupWriter } from '../sessions/backup-writer.ts'
 
@@ -49,6 +50,25 @@ const readsFolder = (part: string) => (step: Step) =>
   step.name === 'readDir' && step.path.includes(part)
 const isChunkUnlink = ({ name, path }: Step) => name === 'unlink' && path.includes('/.chunks/')
 const unlinks = (faults: FaultFileSystem): number => faults.steps.filter(isChunkUnlink).length
+
+/** Files that `isOld` accepts look two days old. */
+function olderFiles(
+  fs: FileSystem,
+  isOld: (file: { readonly path: string }) => boolean,
+): FileSystem {
+  const lstat = async (path: string) => {
+    const stat = await fs.lstat(path)
+    const ageNs = isOld({ path }) ? BigInt(2 * DAY) * 1_000_000_000n : 0n
+    return { ...stat, mtimeNs: stat.mtimeNs - ageNs, ctimeNs: stat.ctimeNs - ageNs }
+  }
+  return new Proxy(fs, {
+    get: (target, name) => {
+      if (name === 'lstat') return lstat
+      const value: unknown = Reflect.get(target, name)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+}
 
 /** A backup that gets its chunk from the base only: nothing of it passes the gate. */
 async function backUpKnown(store: Datastore, time: number, text: string): Promise<void> {
@@ -330,6 +350,19 @@ suite('plausibility', () => {
     })
     await assert.rejects(gc(store), /the system time was set by -172800 s/)
     assert.equal(unlinks(faults), 0)
+  })
+
+  test('R-56: what a cut update of a manifest left goes when it is a day old', async (context) => {
+    const { store } = await rig(context)
+    await backUp(store, T0, ['d'])
+    const folder = `${store.path}/host/web1/${formatBackupTime(T0)}`
+    const names = ['index.json.blob.tmp_Ab3xYz', 'index.json.blob.tmp_Cd3xYz', 'other.tmp_Ab3xYz']
+    for (const name of names) await writeFile(`${folder}/${name}`, 'half')
+    const isOld = ({ path }: { readonly path: string }): boolean => path.endsWith('Ab3xYz')
+    const fs = olderFiles(store.fs, isOld)
+    await gc({ ...store, fs })
+    const left = (await readdir(folder)).filter((name) => name.includes('.tmp_'))
+    assert.deepEqual(left.toSorted(), names.slice(1))
   })
 
   test('R-08: the cutoff is that of the start, however long the marking takes', async (context) => {

@@ -36,6 +36,7 @@ export class Roots {
   #files: readonly RootFile[] = []
   #firstFiles: readonly RootFile[] = []
   readonly #unread = new Set<string>()
+  readonly #temporaries = new Set<string>()
   #marks: MarksState
   #total = 0
   #done = 0
@@ -80,6 +81,11 @@ export class Roots {
     return present
   }
 
+  /** Temporary files beside snapshots, below the datastore's folder. */
+  get temporaries(): ReadonlySet<string> {
+    return this.#temporaries
+  }
+
   /** Goes on with `marks`: these and those of roots that are no files here (races.md R-59). */
   takeMarks(marks: MarksState): void {
     this.#marks = marks
@@ -104,7 +110,9 @@ export class Roots {
     const { store, progress } = this.#run
     for (let round = 1; ; round += 1) {
       const hasMoves = await drainMoveJournal(store)
-      this.#files = await walkRoots(store.fs, store.path, { signal: progress.signal })
+      const onTemporary = (path: string): void => void this.#temporaries.add(path)
+      const { signal } = progress
+      this.#files = await walkRoots(store.fs, store.path, { signal, onTemporary })
       if (round === 1) await this.#remember()
       const unknown = this.#files.filter((file) => !this.#read.has(identityOf(file)))
       if (round > 1 && unknown.length === 0 && !hasMoves) break

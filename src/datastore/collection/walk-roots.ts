@@ -11,6 +11,7 @@ import { osErrorText } from '../../storage/os-error-text.ts'
 import { quote } from '../debug-text.ts'
 import { errors } from '../errors.ts'
 import { CHUNKS_FOLDER } from '../layout.ts'
+import { isSnapshotTemporary } from './snapshot-temporaries.ts'
 
 export interface RootFile {
   /** Below the datastore's folder. */
@@ -42,16 +43,20 @@ export function groupFolderOf(path: string): string {
 export async function walkRoots(
   fs: FileSystem,
   base: string,
-  options: { readonly signal?: AbortSignal | undefined },
+  options: {
+    readonly signal?: AbortSignal | undefined
+    /** Told of each temporary file of a snapshot or a group, by its path below the folder. */
+    readonly onTemporary?: (path: string) => void
+  },
 ): Promise<RootFile[]> {
-  const { signal } = options
+  const { signal, onTemporary } = options
   const found: RootFile[] = []
   let level = ['']
   while (level.length > 0) {
     const below: string[] = []
     const bounds = { concurrency: FOLDERS_AT_ONCE, signal }
     await forEachConcurrent(level, bounds, async (folder) => {
-      await readFolder(fs, base, { folder, found, below })
+      await readFolder(fs, base, { folder, found, below, onTemporary })
     })
     level = below
   }
@@ -61,7 +66,12 @@ export async function walkRoots(
 async function readFolder(
   fs: FileSystem,
   base: string,
-  walk: { readonly folder: string; readonly found: RootFile[]; readonly below: string[] },
+  walk: {
+    readonly folder: string
+    readonly found: RootFile[]
+    readonly below: string[]
+    readonly onTemporary: ((path: string) => void) | undefined
+  },
 ): Promise<void> {
   const { folder, found, below } = walk
   for (const { name, kind } of await entriesOf(fs, base, folder)) {
@@ -75,7 +85,7 @@ async function readFolder(
     else if (kind === 'file' && indexKindOf(name) !== null) {
       const root = await lookAt(fs, base, path)
       if (root !== null) found.push(root)
-    }
+    } else if (kind === 'file' && isSnapshotTemporary(name)) walk.onTemporary?.(path)
   }
 }
 
