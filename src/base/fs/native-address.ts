@@ -9,6 +9,11 @@ interface Addresses {
   address(value: Uint8Array): bigint
 }
 
+/** Where `bytes` begin. Only memory of more than 64 bytes stays where it is; throws NATIVE_UNSUPPORTED. */
+export function addressOf(bytes: Uint8Array): number {
+  return Number((loadKoffi('address') as unknown as Addresses).address(bytes))
+}
+
 let isKnown = true
 
 /** Bytes from `bytes`' first byte up to the next whole page; null where addresses cannot be asked for. */

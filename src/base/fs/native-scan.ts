@@ -12,6 +12,7 @@ import {
   type NativeValue,
   nativeFunction,
 } from './native.ts'
+import { addressOf } from './native-address.ts'
 import { errnoName, systemError } from './system-error.ts'
 
 /** What lies before a name in the kernel's entry: inode u64, position i64, size u16, type u8. */
@@ -195,9 +196,4 @@ export class FolderScanner implements Disposable {
     const path = name.startsWith('/') ? name : `${this.#path}/${name}`
     throw systemError(errnoName(loadKoffi(syscall).errno()), syscall, path)
   }
-}
-
-function addressOf(bytes: Buffer): number {
-  const koffi = loadKoffi('address') as unknown as { address(value: Uint8Array): bigint }
-  return Number(koffi.address(bytes))
 }

@@ -16,6 +16,10 @@ const WORD = 4
 const KEY_WORDS = 2
 /** Keys of one step: 2 MiB. */
 const KEYS_PER_STEP = 1 << 18
+/** About five milliseconds. */
+const HASHED_AT_ONCE = 4 << 20
+/** Runs of marks: words of lists that are taken up at once; some milliseconds. */
+const WORDS_AT_ONCE = 1 << 18
 /** Lists beyond this are not kept: their indexes are read in each run. */
 const RUNS_SIZE_MAX = 1 << 29
 const FILE_MODE = 0o600
@@ -46,7 +50,10 @@ export class ListsWriter {
     const bytes = new Uint8Array(runs.buffer, runs.byteOffset, runs.byteLength)
     const place = { position: this.#words, length: runs.length }
     await handle.write(bytes, this.#words * WORD)
-    this.#hash.update(bytes)
+    for (let start = 0; start < bytes.length; start += HASHED_AT_ONCE) {
+      if (start > 0) await breathe()
+      this.#hash.update(bytes.subarray(start, start + HASHED_AT_ONCE))
+    }
     this.#words += runs.length
     return place
   }
@@ -127,22 +134,38 @@ export async function restoreLists(
   const words = new Uint32Array(runs.buffer, 0, Math.floor(runs.byteLength / WORD))
   const union = new MarkUnion(header.markCount)
   for (const { list } of work.roots) {
-    if (list !== null) union.add(words.subarray(list.position, list.position + list.length))
-    signal.throwIfAborted()
-    await breathe()
+    if (list === null) return null
+    for (const piece of piecesOf(words, list)) {
+      union.add(piece)
+      signal.throwIfAborted()
+      await breathe()
+    }
   }
   const marks = await restoreKeys(place, header, { ...work, union })
   if (marks === null) return null
   const lists: KeptList[] = []
   for (const { list } of work.roots) {
     if (list === null) return null
-    const old = words.subarray(list.position, list.position + list.length)
-    const kept = await work.writer.add(union.renumber(old))
+    const renumbered = new Uint32Array(list.length)
+    let done = 0
+    for (const piece of piecesOf(words, list)) {
+      renumbered.set(union.renumber(piece), done)
+      done += piece.length
+      await breathe()
+    }
+    const kept = await work.writer.add(renumbered)
     if (kept === null) return null
     lists.push(kept)
-    await breathe()
   }
   return { marks, lists }
+}
+
+/** Whole runs each: a run is two words. */
+function* piecesOf(words: Uint32Array, { position, length }: KeptList): Generator<Uint32Array> {
+  for (let start = 0; start < length; start += WORDS_AT_ONCE) {
+    const end = Math.min(start + WORDS_AT_ONCE, length)
+    yield words.subarray(position + start, position + end)
+  }
 }
 
 async function restoreKeys(

@@ -7,7 +7,7 @@ import { isSystemError } from '../../base/errors.ts'
 import { atomicWrite } from '../../base/fs/atomic-write.ts'
 import type { FileSystem } from '../../base/fs/file-system.ts'
 import { errors } from '../errors.ts'
-import { breathe, STEPS_PER_BREATH } from '../sessions/breathe.ts'
+import { breathe } from '../sessions/breathe.ts'
 import type { IndexIdentity } from './engine.ts'
 import { quote } from '../debug-text.ts'
 
@@ -50,6 +50,8 @@ export interface KnownRoots {
 const FILE_NAME = 'roots'
 const VERSION = 1
 const FILE_MODE = 0o600
+/** Some milliseconds. */
+const LINES_PER_BREATH = 1024
 /** Four hundred bytes a root. */
 const FILE_SIZE_MAX = 1 << 30
 
@@ -60,15 +62,15 @@ export async function readKnownRoots(
   lockInode: string,
 ): Promise<KnownRoots | null> {
   const path = `${folder}/${FILE_NAME}`
-  let text: string
+  let bytes: Uint8Array
   try {
-    text = Buffer.from(await fs.readFile(path, FILE_SIZE_MAX)).toString()
+    bytes = await fs.readFile(path, FILE_SIZE_MAX)
   } catch (error) {
     if (isSystemError(error, 'ENOENT')) return null
     throw error
   }
   try {
-    return await parse(text, lockInode)
+    return await parse(bytes, lockInode)
   } catch (error) {
     const reason = `the list of known index files ${quote(path)} is damaged`
     throw errors.COLLECTION_UNSAFE({ reason }, { cause: error })
@@ -84,8 +86,8 @@ export async function writeKnownRoots(
   const { lists, lockInode, roots } = known
   const header = { version: VERSION, lockInode, count: roots.length, lists }
   const pieces = [Buffer.from(`${JSON.stringify(header)}\n`)]
-  for (let start = 0; start < roots.length; start += STEPS_PER_BREATH) {
-    const lines = roots.slice(start, start + STEPS_PER_BREATH).map(formatRoot)
+  for (let start = 0; start < roots.length; start += LINES_PER_BREATH) {
+    const lines = roots.slice(start, start + LINES_PER_BREATH).map(formatRoot)
     pieces.push(Buffer.from(`${lines.join('\n')}\n`))
     if (start > 0) await breathe()
   }
@@ -93,18 +95,36 @@ export async function writeKnownRoots(
   await atomicWrite(fs, `${folder}/${FILE_NAME}`, pieces, options)
 }
 
-async function parse(text: string, lockInode: string): Promise<KnownRoots | null> {
-  const lines = text.split('\n')
-  const header = JSON.parse(lines[0] ?? '') as Record<string, unknown>
+/** Line by line: the whole as one text, and all its lines at once, would hold everybody up. */
+async function parse(bytes: Uint8Array, lockInode: string): Promise<KnownRoots | null> {
+  const lines = linesOf(bytes)
+  const header = JSON.parse(nextOf(lines)) as Record<string, unknown>
   if (header['version'] !== VERSION) throw new Error('unknown version')
   if (header['lockInode'] !== lockInode) return null
   const count = Number(header['count'])
   const roots: KnownRoot[] = []
   for (let index = 1; index <= count; index += 1) {
-    roots.push(parseRoot(lines[index] ?? ''))
-    if (index % STEPS_PER_BREATH === 0) await breathe()
+    roots.push(parseRoot(nextOf(lines)))
+    if (index % LINES_PER_BREATH === 0) await breathe()
   }
   return { roots, lists: (header['lists'] ?? null) as ListsHeader | null }
+}
+
+const LINE_END = 0x0a
+
+function* linesOf(bytes: Uint8Array): Generator<string> {
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  for (let start = 0; start < view.length; ) {
+    const end = view.indexOf(LINE_END, start)
+    yield view.toString('utf8', start, end < 0 ? view.length : end)
+    start = end < 0 ? view.length : end + 1
+  }
+}
+
+/** Empty behind the last one, which no line of the file is. */
+function nextOf(lines: Generator<string>): string {
+  const next = lines.next()
+  return next.done === true ? '' : next.value
 }
 
 function formatRoot({ path, identity, chunkCount, size, list }: KnownRoot): string {

@@ -18,6 +18,7 @@ import {
 } from './known-roots.ts'
 import { Marks, type MarksState } from './marks.ts'
 import { explanationOf, type RemovalNotes } from './removal-log.ts'
+import { breathe, STEPS_PER_BREATH } from '../sessions/breathe.ts'
 import type { CollectionRun } from './run.ts'
 import type { RootFile } from './walk-roots.ts'
 
@@ -185,11 +186,16 @@ export class Memory {
   /** Known roots of which neither path nor file is there, and that no note explains. */
   async #findVanished(files: readonly RootFile[]): Promise<KnownRoot[]> {
     if (this.#known === null || this.#run.isConfirmed) return []
-    const paths = new Set(files.map(({ path }) => path))
-    const inodes = new Set(files.map(fileKey))
-    const gone = this.#known.roots.filter(
-      ({ path, identity }) => !paths.has(path) && !inodes.has(fileKey(identity)),
-    )
+    const paths = new Set<string>()
+    const inodes = new Set<string>()
+    await forEachInSteps(files, (file) => {
+      paths.add(file.path)
+      inodes.add(fileKey(file))
+    })
+    const gone: KnownRoot[] = []
+    await forEachInSteps(this.#known.roots, (root) => {
+      if (!paths.has(root.path) && !inodes.has(fileKey(root.identity))) gone.push(root)
+    })
     if (gone.length === 0) return []
     const notes = await this.#run.store.core.collection.removals.read()
     return gone.filter(({ path }) => explanationOf(path, notes) === null)
@@ -197,12 +203,15 @@ export class Memory {
 
   async #findUnchanged(files: readonly RootFile[]): Promise<KnownRoot[]> {
     const { store, engine, progress } = this.#run
-    const byPath = new Map(files.map((file) => [file.path, file]))
-    const likely = (this.#known?.roots ?? []).filter((root) => {
+    const byPath = new Map<string, RootFile>()
+    await forEachInSteps(files, (file) => byPath.set(file.path, file))
+    const likely: KnownRoot[] = []
+    await forEachInSteps(this.#known?.roots ?? [], (root) => {
       const file = byPath.get(root.path)
-      if (file === undefined || root.list === null || file.size !== root.identity.fileSize)
-        return false
-      return fileKey(file) === fileKey(root.identity)
+      if (file === undefined || root.list === null) return
+      const isSame =
+        file.size === root.identity.fileSize && fileKey(file) === fileKey(root.identity)
+      if (isSame) likely.push(root)
     })
     const same: KnownRoot[] = []
     for (let start = 0; start < likely.length; start += COMPARE_COUNT) {
@@ -257,12 +266,18 @@ export class Memory {
     readonly read: readonly RootEntry[]
   }): Promise<RootEntry[]> {
     const notes = await this.#run.store.core.collection.removals.read()
-    const roots = new Map(run.present.map((entry) => [entry.path, entry]))
-    const inodes = new Set(run.present.map(({ identity }) => fileKey(identity)))
-    for (const entry of [...run.read, ...this.#vanished.values()]) {
+    const roots = new Map<string, RootEntry>()
+    const inodes = new Set<string>()
+    await forEachInSteps(run.present, (entry) => {
+      roots.set(entry.path, entry)
+      inodes.add(fileKey(entry.identity))
+    })
+    const add = (entry: RootEntry): void => {
       const isThere = roots.has(entry.path) || inodes.has(fileKey(entry.identity))
       if (!isThere && explanationOf(entry.path, notes) === null) roots.set(entry.path, entry)
     }
+    await forEachInSteps(run.read, add)
+    for (const entry of this.#vanished.values()) add(entry)
     return [...roots.values()]
   }
 
@@ -277,6 +292,17 @@ export class Memory {
     }
     for (const note of pending) await removals.note(note)
     await removals.forget(this.#notes)
+  }
+}
+
+/** A store may have hundreds of thousands of roots: others run in between. */
+async function forEachInSteps<Item>(
+  items: readonly Item[],
+  visit: (item: Item) => void,
+): Promise<void> {
+  for (let start = 0; start < items.length; start += STEPS_PER_BREATH) {
+    if (start > 0) await breathe()
+    for (const item of items.slice(start, start + STEPS_PER_BREATH)) visit(item)
   }
 }
 

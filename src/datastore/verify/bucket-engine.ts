@@ -49,7 +49,7 @@ async function checkSlice(
     },
   )
   findings.sort((a, b) => a.position - b.position)
-  return { findings, readSize, decodedSize }
+  return { findings, readSize, decodedSize, waitCount: slice.sizes.length }
 }
 
 async function checkChunk(

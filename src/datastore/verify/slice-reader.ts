@@ -2,8 +2,9 @@
 import { closeSync, lstatSync, openSync, readSync } from 'node:fs'
 import type { Allocate } from '../../base/buffer-pool.ts'
 import { isSystemError } from '../../base/errors.ts'
+import { CachedFiles } from '../../base/fs/native-cached.ts'
 import { BLOB_SIZE_MAX } from '../../formats/data-blob.ts'
-import { digestFromBytes, DIGEST_SIZE } from '../../formats/digest.ts'
+import { type Digest, digestFromBytes, DIGEST_SIZE } from '../../formats/digest.ts'
 import { osErrorText } from '../../storage/os-error-text.ts'
 import { errors } from '../errors.ts'
 import { NO_INODE, positionsByInode } from './inode-order.ts'
@@ -14,6 +15,8 @@ import type { ChunkFinding, SliceResult, VerifySlice } from './verify-slice.ts'
 
 /** Most chunks are 4 MiB with a header, or less. */
 const SCRATCH_SIZE = (4 << 20) + 4096
+/** Of the name of a chunk's folder. */
+const PREFIX_LENGTH = 4
 /** What `osErrorText` says of ENOENT; an empty file counts as none. */
 const MISSING_TEXT = 'No such file or directory (os error 2)'
 
@@ -21,12 +24,16 @@ const MISSING_TEXT = 'No such file or directory (os error 2)'
 export class SliceReader {
   readonly #folder: string
   readonly #tickets: Tickets
+  /** Null where the machine lacks it: then everything is read as if it were on disk alone. */
+  readonly #cached: CachedFiles | null
+  #waitCount = 0
   #stored = new Uint8Array(SCRATCH_SIZE)
   #plain = new Uint8Array(SCRATCH_SIZE)
 
   constructor(folder: string, tickets: Tickets) {
     this.#folder = folder
     this.#tickets = tickets
+    this.#cached = CachedFiles.open(folder)
   }
 
   /** `check` throws when nobody wants the result any more; it is asked before each chunk. */
@@ -34,6 +41,7 @@ export class SliceReader {
     const findings: ChunkFinding[] = []
     let readSize = 0
     let decodedSize = 0
+    this.#waitCount = 0
     for (const [position, size] of slice.sizes.entries()) {
       check()
       const digest = digestFromBytes(slice.digests, position * DIGEST_SIZE)
@@ -43,7 +51,7 @@ export class SliceReader {
       if (blobSize > 0) decodedSize += size
       if (problem !== null) findings.push({ position, ...problem })
     }
-    return { findings, readSize, decodedSize }
+    return { findings, readSize, decodedSize, waitCount: this.#waitCount }
   }
 
   /** See `VerifyEngine.order`. */
@@ -64,8 +72,7 @@ export class SliceReader {
     const path = this.#pathOf(expected.digest)
     let blob: Uint8Array
     try {
-      using _ticket = this.#tickets.acquire(check)
-      blob = this.#readFile(path)
+      blob = this.#readCached(expected.digest) ?? this.#readWaiting(path, check)
     } catch (error) {
       check()
       const isMissing = isSystemError(error, 'ENOENT')
@@ -74,6 +81,19 @@ export class SliceReader {
     if (blob.length === 0) return { blobSize: 0, problem: unreadable(path, MISSING_TEXT, true) }
     const allocate: Allocate = (size) => this.#givePlain(size)
     return { blobSize: blob.length, problem: judgeInPlace(blob, expected, allocate) }
+  }
+
+  /** What lies in memory costs no disk anything: it needs no ticket. */
+  #readCached(digest: Digest): Uint8Array | null {
+    const size = this.#cached?.read(`${digest.slice(0, PREFIX_LENGTH)}/${digest}`, this.#stored)
+    const isWhole = size !== undefined && size !== null && size > 0 && size < this.#stored.length
+    return isWhole ? this.#stored.subarray(0, size) : null
+  }
+
+  #readWaiting(path: string, check: () => void): Uint8Array {
+    this.#waitCount += 1
+    using _ticket = this.#tickets.acquire(check)
+    return this.#readFile(path)
   }
 
   /** The file in the buffer for stored bytes; one that is too long for a chunk is cut one byte above. */
@@ -104,7 +124,7 @@ export class SliceReader {
   }
 
   #pathOf(digest: string): string {
-    return `${this.#folder}/${digest.slice(0, 4)}/${digest}`
+    return `${this.#folder}/${digest.slice(0, PREFIX_LENGTH)}/${digest}`
   }
 }
 

@@ -39,6 +39,8 @@ interface FileState extends VerifyChunksOptions {
 
 /** Chunks that are put in order together: 36 bytes each, and 0.1 s of looks for one thread. */
 const WINDOW_COUNT_MAX = 32_768
+/** Of chunks that lie in memory: what is read before the next one notices that it does not. */
+const WINDOW_COUNT_RESIDENT = 2048
 /** The first one, and twice as many each time: the other threads shall not wait for long. */
 const WINDOW_COUNT_FIRST = 1024
 /** One window is put in order while the one before it is read. */
@@ -62,6 +64,7 @@ export async function verifyChunks(
   const { run } = options
   const { signal } = options.progress
   const totals = { errorCount: 0, readSize: 0, decodedSize: 0 }
+  run.seen.reserve(index.count)
   const file: FileState = { ...options, totals, corrupt: new DigestSet(), undecided: [] }
   const windows = mapConcurrent(
     windowsOf(index, file),
@@ -87,6 +90,7 @@ async function checkSlice(store: Datastore, slice: VerifySlice, file: FileState)
   await run.pace.wait(progress.signal)
   const result = await run.engine.check(slice, progress.signal)
   run.pace.spend(result.readSize)
+  run.residence.isMemory = result.waitCount === 0
   totals.readSize += result.readSize
   totals.decodedSize += result.decodedSize
   totals.errorCount += result.findings.length
@@ -111,7 +115,8 @@ async function* windowsOf(index: ArchiveIndex, file: FileState): AsyncGenerator<
     }
     if (window.count < capacity) continue
     yield { ...cutWindow(window), encrypted }
-    capacity = Math.min(capacity * 2, WINDOW_COUNT_MAX)
+    const countMax = run.residence.isMemory ? WINDOW_COUNT_RESIDENT : WINDOW_COUNT_MAX
+    capacity = Math.min(capacity * 2, countMax)
     window = newWindow(capacity)
   }
   if (window.count > 0) yield { ...cutWindow(window), encrypted }
@@ -134,7 +139,7 @@ function cutWindow({ digests, sizes, count }: Window) {
 
 async function inOrder(window: VerifySlice, options: VerifyChunksOptions): Promise<VerifySlice> {
   const { run, progress } = options
-  if (!run.byInode || window.sizes.length === 1) return window
+  if (!run.byInode || run.residence.isMemory || window.sizes.length === 1) return window
   const positions = await run.engine.order(window.digests, progress.signal)
   const digests = new Uint8Array(window.digests.length)
   const sizes = new Uint32Array(window.sizes.length)

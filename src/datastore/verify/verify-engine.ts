@@ -92,7 +92,7 @@ async function checkThrough(
     if (blobSize > 0) decodedSize += size
     if (problem !== null) findings.push({ position, ...problem })
   }
-  return { findings, readSize, decodedSize }
+  return { findings, readSize, decodedSize, waitCount: slice.sizes.length }
 }
 
 async function checkChunk(

@@ -2,6 +2,7 @@
 import type { Clock } from '../../base/time/clock.ts'
 import { DigestSet } from '../../formats/digest-map.ts'
 import type { Datastore } from '../datastore.ts'
+import { SeenDigests } from './seen-digests.ts'
 import { openVerifyEngine } from './verify-engine.ts'
 import type { VerifyEngine } from './verify-slice.ts'
 
@@ -19,10 +20,12 @@ export interface VerifyRun extends AsyncDisposable {
   readonly pace: Pace
   /** Whether chunks are read in the order of their inodes. */
   readonly byInode: boolean
+  /** Whether all chunks that were read last lay in memory: then no order is better than another. */
+  readonly residence: { isMemory: boolean }
   readonly readThreads: number
   readonly verifyThreads: number
   /** Chunks that need not be looked at any more, corrupt ones included: 48 bytes each. */
-  readonly seen: DigestSet
+  readonly seen: SeenDigests
   readonly corrupt: DigestSet
 }
 
@@ -38,7 +41,8 @@ export function openVerifyRun(store: Datastore, options: VerifyRunOptions = {}):
     byInode: verification.chunkOrder === 'inode' && store.bucket === null,
     readThreads,
     verifyThreads,
-    seen: new DigestSet(),
+    residence: { isMemory: false },
+    seen: new SeenDigests(),
     corrupt: new DigestSet(),
     [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose](),
   }

@@ -25,6 +25,8 @@ export interface SliceResult {
   readonly readSize: number
   /** Plain bytes of the chunks that could be read. */
   readonly decodedSize: number
+  /** Chunks that had to be waited for: all that did not lie in memory already. */
+  readonly waitCount: number
 }
 
 /** What a verification has threads do; all of it is reading. */
