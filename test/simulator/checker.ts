@@ -46,6 +46,8 @@ export interface CollectionRun {
   failedStep: { readonly what: string; readonly path: string } | null
   /** Step at which it looked into a chunk folder last. */
   listedAtStep: number
+  /** Wall time since which a file may have been written that this run has to keep; null before it is known. */
+  keptSinceMs: number | null
   /** How far the wall clock was ahead of the monotonic one when it began to hear; null before. */
   startOffsetMs: number | null
 }
@@ -228,7 +230,7 @@ export class Checker implements Watcher {
     if (how === 'renamed' && !wasWhole) return
     const holder = this.holderOf(digest)
     if (holder === null) {
-      this.#checkConfirmed(digest, how)
+      this.#checkConfirmed(digest, inode, how)
       return
     }
     const actor = this.#world.lastActor
@@ -237,13 +239,16 @@ export class Checker implements Watcher {
   }
 
   /** I7: what was confirmed since a run began is not its to remove. */
-  #checkConfirmed(digest: string, how: string): void {
+  #checkConfirmed(digest: string, inode: Inode, how: string): void {
     const run = this.#world.collections.get(this.#world.lastActor as Actor)
     if (run === undefined || how !== 'removed') return
     this.#checkClock(run)
     const confirmed = this.#world.confirmedAtStep.get(digest) ?? -1
     if (run.isSinglePass && confirmed > (run.activeSinceStep ?? Infinity)) {
       this.#fail('I7', `chunk ${digest.slice(0, 8)} was confirmed after the collection began`)
+    }
+    if (run.keptSinceMs !== null && inode.mtimeMs >= run.keptSinceMs) {
+      this.#fail('I7', `chunk ${digest.slice(0, 8)} was removed within its grace`)
     }
     if (run.failedStep !== null) {
       const { what, path } = run.failedStep

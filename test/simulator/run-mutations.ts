@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { forEachConcurrent } from '../../src/base/async/map-concurrent.ts'
 import { spawnPatched } from '../support/source-patch.ts'
 import { HEAP_FLAGS } from './heap-flags.ts'
-import type { Mutation } from './mutations.ts'
+import type { Mutation } from './mutation.ts'
 
 const PROGRAM = join(import.meta.dirname, '..', '..', 'tools', 'simulate.ts')
 const CONCURRENCY = 2

@@ -1,5 +1,5 @@
 /** A schedule: the world it begins in, the operations in their order, and (once it ran) each choice that was made. */
-import type { Fault, Operation } from './operations/operation.ts'
+import { type Fault, type Operation, SHORT_LISTING } from './operations/operation.ts'
 import { KINDS, type Kind } from './operations/table.ts'
 import type { Choice } from './policy.ts'
 import { Random } from './random.ts'
@@ -27,18 +27,15 @@ export function makeSchedule(seed: number): Schedule {
   const weights = weightsOf(random, theme)
   const hasFaults = random.chance(0.3)
   for (let id = 1; id <= count; id += 1) {
-    operations.push({
-      id,
-      kind: opening[id - 1] ?? random.weighted(weights),
-      seed: random.next(),
-      fault: hasFaults && random.chance(0.3) ? makeFault(random) : null,
-    })
+    const kind = opening[id - 1] ?? random.weighted(weights)
+    const fault = hasFaults && random.chance(0.3) ? makeFault(random, kind) : null
+    operations.push({ id, kind, seed: random.next(), fault })
   }
   return {
     seed,
     world: makeWorld(random, operations, theme),
     operations,
-    parallelMax: 2 + random.below(3),
+    parallelMax: theme?.parallelMax ?? 2 + random.below(3),
     choices: null,
   }
 }
@@ -63,8 +60,9 @@ function openingOf(random: Random, theme: Theme | null): readonly Kind[] {
 
 const ERRNOS = ['EIO', 'ENOSPC', 'EMFILE', 'EACCES', 'ESTALE']
 
-function makeFault(random: Random): Fault {
+function makeFault(random: Random, kind: string): Fault {
   const at = random.chance(0.5) ? 1 + random.below(30) : 1 + random.below(150)
+  if (kind === 'collect' && random.chance(0.4)) return { at, errno: SHORT_LISTING }
   return { at, errno: random.pick(ERRNOS) }
 }
 
@@ -89,6 +87,8 @@ function makeWorld(
     settings: { gcGraceMs: graceMs ?? grace, syncLevel },
     isGentle: operations.every(({ kind, fault }) => fault === null && !ROUGH.includes(kind)),
     isSpaceMounted: random.chance(0.1),
+    countsUses: false,
+    endsWithCollection: random.chance(0.1),
     ready: makeReady(random, theme?.ready ?? groups(random), chunkCount),
     garbage: Array.from({ length: hasGarbage ? 2 : random.below(3) }, () =>
       random.below(hasGarbage ? chunkCount : CHUNK_COUNT),

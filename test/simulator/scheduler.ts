@@ -39,8 +39,8 @@ export class Scheduler {
   isSlow: ((call: Call) => boolean) | null = null
   /** Called after each step. */
   onStep: ((call: Call, error: unknown) => void) | null = null
-  /** Asked before a call takes effect; throws what the call is to fail with. */
-  fault: ((call: Call) => void) | null = null
+  /** Asked before a call takes effect; throws what the call is to fail with, or says that it finds nothing. */
+  fault: ((call: Call) => 'empty' | null) | null = null
   /** Whose call takes effect now. */
   acting: Actor | null = null
   /** Step after which that call was asked for. */
@@ -147,8 +147,7 @@ export class Scheduler {
     this.acting = actor
     this.askedAtStep = call.askedAtStep
     try {
-      this.fault?.(call)
-      const result = call.run()
+      const result = this.fault?.(call) === 'empty' ? [] : call.run()
       if (this.isSlow?.(call) === true) actor.waiting.push(answerTo(call, result))
       else call.resolve(result)
     } catch (thrown) {

@@ -1,8 +1,9 @@
 /** A simulated process of the server: what the real one keeps in memory, and the doors it uses. */
 import { silentLog } from '../../src/base/log.ts'
+import { ActiveOperations } from '../../src/datastore/active-operations.ts'
 import type { Clock } from '../../src/base/time/clock.ts'
 import type { Datastore } from '../../src/datastore/datastore.ts'
-import { DatastoreRegistry } from '../../src/datastore/registry.ts'
+import { DatastoreRegistry, type DatastoreUse } from '../../src/datastore/registry.ts'
 import type { DatastoreSettings } from '../../src/datastore/settings.ts'
 import { SimFileSystem } from './kernel/sim-file-system.ts'
 import type { Machine } from './kernel/machine.ts'
@@ -15,6 +16,8 @@ export interface ProcessParts {
   readonly machine: Machine
   /** As they are now. */
   settings(): DatastoreSettings
+  /** Whether a process of this number is there. */
+  isAlive(id: number): boolean
 }
 
 export class SimProcess {
@@ -22,6 +25,8 @@ export class SimProcess {
   readonly locals = new Map<string, unknown>()
   readonly fs: SimFileSystem
   readonly registry: DatastoreRegistry
+  readonly clock: Clock
+  readonly operations: ActiveOperations
   /** Aborted when the process is told to end: collection and verify stop. */
   readonly shutdown = new AbortController()
   readonly stores = new Set<Datastore>()
@@ -33,14 +38,23 @@ export class SimProcess {
     const { scheduler, machine } = parts
     this.id = id
     this.fs = new SimFileSystem(machine, scheduler)
-    const clock: Clock = {
+    this.clock = {
       now: () => scheduler.nowMs + scheduler.wallOffsetMs,
       monotonic: () => scheduler.nowMs,
       sleep: (delayMs, signal) => scheduler.sleep(delayMs, signal),
     }
-    this.registry = new DatastoreRegistry({
-      fs: this.fs,
+    const { fs, clock } = this
+    this.operations = new ActiveOperations({
+      fs,
       clock,
+      folder: '/run/active-operations',
+      self: { pid: id, starttime: 1 },
+      isAlive: async (pid) => await Promise.resolve(parts.isAlive(pid)),
+    })
+    this.registry = new DatastoreRegistry({
+      fs,
+      clock,
+      operations: this.operations,
       log: silentLog,
       paths: { state: '/data/state', locks: '/run/locks' },
       settingsOf: async (name) => (name === STORE_NAME ? parts.settings() : null),
@@ -56,5 +70,12 @@ export class SimProcess {
     const store = await this.registry.lookup(STORE_NAME, 'write')
     this.stores.add(store)
     return store
+  }
+
+  /** As `lookup`, counted until the use is disposed. */
+  async use(): Promise<DatastoreUse> {
+    const use = await this.registry.use(STORE_NAME, 'write')
+    this.stores.add(use.store)
+    return use
   }
 }

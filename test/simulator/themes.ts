@@ -12,6 +12,8 @@ export interface Theme {
   readonly hasGarbage?: true
   readonly graceMs?: 0
   readonly syncLevel?: 'filesystem'
+  /** How many run at the same time, where that matters. */
+  readonly parallelMax?: number
   readonly world?: Partial<WorldOptions>
 }
 
@@ -92,5 +94,63 @@ export const THEMES: readonly Theme[] = [
     hasGarbage: true,
     graceMs: 0,
     world: COARSE,
+  },
+  {
+    kinds: ['collect', 'forget', 'resync'],
+    openings: [
+      ['collect', 'forget', 'resync', 'collect'],
+      ['collect', 'forget', 'resync', 'resync', 'collect'],
+    ],
+    ready: ['host/g1'],
+    chunkCount: 3,
+    hasGarbage: true,
+    graceMs: 0,
+    parallelMax: 1,
+    world: COARSE,
+  },
+  {
+    kinds: ['collect', 'stockMove', 'stockBackup', 'forget'],
+    openings: [
+      ['collect', 'stockMove'],
+      ['stockMove', 'collect', 'stockMove'],
+    ],
+    ready: ['m:host/g1'],
+    graceMs: 0,
+    world: { stepMs: 10 },
+  },
+  {
+    kinds: ['backup', 'collect', 'forget', 'stockBackup', 'stockCollect'],
+    openings: [
+      ['backup', 'stockCollect'],
+      ['stockBackup', 'collect'],
+    ],
+    ready: ['host/g1', 'host/g3'],
+    chunkCount: 3,
+    hasGarbage: true,
+    graceMs: 0,
+    world: COARSE,
+  },
+  {
+    kinds: ['backup', 'setNotes', 'crash'],
+    openings: [
+      ['backup', 'crash'],
+      ['backup', 'backup', 'crash', 'backup'],
+    ],
+    world: { endsWithCollection: true },
+  },
+  {
+    kinds: ['backup', 'collect'],
+    openings: [['collect', 'backup', 'backup']],
+    graceMs: 0,
+    world: { timeStepMs: 1, stepMs: 10 },
+  },
+  {
+    kinds: ['forget', 'setNotes', 'protect', 'reload', 'retire'],
+    openings: [
+      ['forget', 'reload', 'setNotes', 'retire'],
+      ['retire', 'reload', 'setNotes', 'setNotes', 'setNotes', 'protect', 'setNotes'],
+    ],
+    ready: ['host/g1', 'host/g1'],
+    world: { countsUses: true },
   },
 ]

@@ -21,6 +21,7 @@ import { formatTime, snapshotFiles } from './ready-snapshots.ts'
 import type { Actor, Call } from './actor.ts'
 import { Scheduler } from './scheduler.ts'
 import { SimProcess } from './sim-process.ts'
+import { StockProcess } from './stock-process.ts'
 import { errorText, Violation } from './violation.ts'
 
 /** What differs from schedule to schedule before anything happens. */
@@ -43,6 +44,10 @@ export interface WorldOptions {
   readonly isSpaceMounted: boolean
   /** Chunks that nobody references. */
   readonly garbage: readonly number[]
+  /** Operations count as uses of the datastore, in the file that all processes share. */
+  readonly countsUses: boolean
+  /** Days later a collection has to find and remove all that nobody needs. */
+  readonly endsWithCollection: boolean
 }
 
 export interface ReadySnapshot {
@@ -67,6 +72,9 @@ export class World implements Scene {
   readonly liveWriters = new Set<LiveWriter>()
   readonly readers = new Set<LiveReader>()
   readonly foreignSessions = new Set<ReadonlySet<string>>()
+  /** Of running operations that count. */
+  readonly uses = new Map<Actor, Disposable>()
+  readonly countsUses: boolean
   readonly collections = new Map<Actor, CollectionRun>()
   readonly confirmedAtStep = new Map<string, number>()
   clockSetAtStep = -1
@@ -84,6 +92,9 @@ export class World implements Scene {
   /** The schedule itself removes or damages things. */
   isDestroying = false
   #nextTime: number
+  readonly #graceMs: number
+  #endsWithCollection: boolean
+  #stock: StockProcess | null = null
   /** Operations that no schedule names count down. */
   #helperId = 0
 
@@ -91,6 +102,9 @@ export class World implements Scene {
     this.settings = options.settings
     this.chunkCount = options.chunkCount
     this.isGentle = options.isGentle
+    this.countsUses = options.countsUses
+    this.#graceMs = options.settings.gcGraceMs ?? 0
+    this.#endsWithCollection = options.endsWithCollection
     this.scheduler = new Scheduler(policy, options.stepMs)
     useScheduler(this.scheduler)
     const { scheduler } = this
@@ -148,10 +162,31 @@ export class World implements Scene {
         ...defaultSettings(this.isConfiguredByLink ? STORE_LINK : STORE_FOLDER),
         ...this.settings,
       }),
+      isAlive: (id) => this.processes[id - 1]?.isAlive === true,
     })
     this.processes.push(process)
     this.current = process
     return process
+  }
+
+  /** Another program on the same store. */
+  get stock(): StockProcess {
+    const { machine, scheduler } = this
+    this.#stock ??= new StockProcess({ machine, scheduler, clock: this.current.clock })
+    return this.#stock
+  }
+
+  endUse(actor: Actor): void {
+    const use = this.uses.get(actor)
+    this.uses.delete(actor)
+    use?.[Symbol.dispose]()
+  }
+
+  /** Whether a collection is to come after the end; asked once. */
+  takeEnd(): boolean {
+    const isWanted = this.#endsWithCollection
+    this.#endsWithCollection = false
+    return isWanted
   }
 
   /** Backup times never repeat. */
@@ -161,7 +196,7 @@ export class World implements Scene {
   }
 
   isForeign(actor: Actor | null): boolean {
-    return actor?.name.startsWith('other program') === true
+    return actor?.process instanceof StockProcess
   }
 
   /** The first one counts. */
@@ -172,11 +207,17 @@ export class World implements Scene {
   /** What a server does at its start, as an operation of its own. */
   startRecovery(): void {
     const process = this.current
+    this.startHelper(`start of process ${process.id}`, async () => await process.recover())
+  }
+
+  /** An operation of the current process that no schedule names. */
+  startHelper(name: string, work: (actor: Actor) => Promise<void>): void {
+    const process = this.current
     this.#helperId -= 1
     process.operationCount += 1
-    const actor = this.scheduler.start(
-      { id: this.#helperId, name: `start of process ${process.id}`, process },
-      async () => await process.recover(),
+    const actor: Actor = this.scheduler.start(
+      { id: this.#helperId, name, process },
+      async () => await work(actor),
       (error) => {
         process.operationCount -= 1
         this.operationEnded(process, actor, error)
@@ -190,6 +231,7 @@ export class World implements Scene {
     process.isAlive = false
     this.scheduler.endProcess(process, reaches)
     process.fs.closeAll()
+    for (const actor of this.uses.keys()) if (actor.process === process) this.uses.delete(actor)
     for (const writer of this.liveWriters) {
       if (writer.actor.process === process) this.liveWriters.delete(writer)
     }
@@ -242,6 +284,7 @@ export class World implements Scene {
       if (run.activeSinceStep === null && run.core.sessions.onRegister !== null) {
         run.activeSinceStep = this.scheduler.stepCount
         run.startOffsetMs = this.clockOffsetMs
+        run.keptSinceMs ??= this.scheduler.nowMs + this.clockOffsetMs - this.#graceMs
       }
     }
   }
@@ -251,7 +294,7 @@ export class World implements Scene {
     if (error !== undefined && !isExpected(error)) {
       this.fail(new Violation('crash', `${actor.name} ended with ${errorText(error)}`))
     }
-    if (this.isGentle && isWrongEnd(error)) {
+    if (this.isGentle && !this.isForeign(actor) && isWrongEnd(error)) {
       this.fail(new Violation('end', `${actor.name} ended with ${errorText(error)}`))
     }
     if (!process.shutdown.signal.aborted || process.operationCount > 0) return

@@ -1,7 +1,8 @@
 /** A client that backs up: new, incremental with known chunks, on a cloned index; to the end or not. */
 import type { Digest } from '../../../src/formats/digest.ts'
 import { encodeManifestBlob } from '../../../src/formats/manifest.ts'
-import { formatSnapshot } from '../../../src/formats/names.ts'
+import { formatSnapshot, groupOf, type SnapshotRef } from '../../../src/formats/names.ts'
+import type { NamespacePath } from '../../../src/formats/namespace.ts'
 import { silentProgress } from '../../../src/base/progress.ts'
 import { beginBackup } from '../../../src/datastore/sessions/begin-backup.ts'
 import type { BackupWriter } from '../../../src/datastore/sessions/backup-writer.ts'
@@ -128,10 +129,30 @@ export async function backUp(running: Running): Promise<void> {
   const { random, world } = running
   const place = random.pick(GROUPS)
   const { ns, group } = parsePlace(place)
+  await backUpAs(running, {
+    place,
+    ns,
+    ref: { ...group, time: 0 },
+    takeTime: () => world.takeTime(),
+  })
+}
+
+interface BackupPlace {
+  /** `m:host/g1`. */
+  readonly place: string
+  readonly ns: NamespacePath
+  readonly ref: SnapshotRef
+  /** Asked when the session begins; else it is the time of `ref`. */
+  takeTime?(): number
+}
+
+export async function backUpAs(running: Running, where: BackupPlace): Promise<void> {
+  const { world } = running
+  const { place, ns, ref } = where
   const plans = planArchives(running)
   const store = await openStore(running)
-  const time = world.takeTime()
-  const request = { ns, group, time, caller: 'root@pam', benchmark: false }
+  const time = where.takeTime?.() ?? ref.time
+  const request = { ns, group: groupOf(ref), time, caller: 'root@pam', benchmark: false }
   const writer = await beginBackup(store, request)
   writer.attachTask({ upid: UPID, progress: silentProgress() })
   const live = liveWriter(running, writer, place)

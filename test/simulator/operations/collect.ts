@@ -25,6 +25,7 @@ async function collectOnce(running: Running, store: Datastore): Promise<void> {
     failedStep: null,
     listedAtStep: -1,
     startOffsetMs: null,
+    keptSinceMs: null,
   })
   const progress = silentProgress(process.shutdown.signal)
   const keys = listVisible(world).map(({ key }) => key)

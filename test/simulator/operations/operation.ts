@@ -23,6 +23,9 @@ export interface Operation {
   readonly fault: Fault | null
 }
 
+/** Instead of an error: a folder of snapshots reads empty once (races.md R-02). */
+export const SHORT_LISTING = 'short listing'
+
 export interface Fault {
   /** Which of its calls, from 1 on. */
   readonly at: number
@@ -66,6 +69,9 @@ export function parseKey(key: string): { readonly ns: NamespacePath; readonly re
   return { ns: parseNamespace(ns), ref: parseSnapshot(snapshot) }
 }
 
-export async function openStore({ process }: Running): Promise<Datastore> {
-  return await process.lookup()
+export async function openStore({ process, world, actor }: Running): Promise<Datastore> {
+  if (!world.countsUses) return await process.lookup()
+  const use = await process.use()
+  world.uses.set(actor, use)
+  return use.store
 }

@@ -15,6 +15,9 @@ import {
   unmountSpace,
 } from './events.ts'
 import { restore, verify } from './look.ts'
+import { resync } from './resync.ts'
+import { retire } from './retire.ts'
+import { stockBackup, stockCollect, stockMove } from './stock.ts'
 import type { Running } from './operation.ts'
 import { forget, protect, prune, removeGroup, removeSpace, setNotes } from './remove.ts'
 
@@ -42,6 +45,11 @@ export const OPERATIONS = {
   rot,
   unmountSpace,
   mountSpace,
+  resync,
+  retire,
+  stockBackup,
+  stockCollect,
+  stockMove,
 } satisfies Record<string, (running: Running) => Promise<void>>
 
 export type Kind = keyof typeof OPERATIONS
@@ -71,4 +79,10 @@ export const KINDS: Readonly<Record<Kind, number>> = {
   // In their theme only: a namespace that somebody writes to is not unmounted.
   unmountSpace: 0,
   mountSpace: 0,
+  // In theirs: beside power cuts or damage, another program's rules protect nothing.
+  resync: 0,
+  retire: 0,
+  stockBackup: 0,
+  stockCollect: 0,
+  stockMove: 0,
 }

@@ -1,0 +1,12 @@
+/** What a faulty variant of the protocol is. */
+import type { SourcePatch } from '../support/source-patch.ts'
+
+export interface Mutation {
+  /** The race of races.md that it brings back, with a letter where there are several. */
+  readonly id: string
+  readonly what: string
+  readonly patches: readonly Omit<SourcePatch, 'id'>[]
+}
+
+export const SESSIONS = 'src/datastore/sessions'
+export const COLLECTION = 'src/datastore/collection'
