@@ -19,6 +19,9 @@ export const REMOVED_PREFIX = '.removed-'
  */
 export const PENDING_MANIFEST_PREFIX = '.index.json.blob.pending-'
 
+/** In the folder of a session that failed at its very end: whatever the bucket has of it, it is not finished. */
+export const FAILED_FILE = '.failed'
+
 /** Files that listings show: regular files of these names. */
 export const SNAPSHOT_FILE = /^.*\.(?:[fd]idx|blob)$/
 

@@ -2,25 +2,32 @@
  * After a crash (races.md R-62): snapshots that our own sessions began and did not finish are removed, under their
  * locks. Any other folder without a manifest may be somebody's only copy: it is reported and never removed by itself.
  */
-import { hasCode, isSystemError } from '../base/errors.ts'
+import { errorChain, hasCode, isSystemError } from '../base/errors.ts'
 import { MANIFEST_NAME } from '../formats/archive-name.ts'
 import { groupOf, type SnapshotRef } from '../formats/names.ts'
 import type { NamespacePath } from '../formats/namespace.ts'
+import { completeFromBucket } from './bucket/complete-snapshot.ts'
 import type { Datastore } from './datastore.ts'
 import { removeEmptyGroup } from './empty-group.ts'
 import { finishRemovals } from './finish-removals.ts'
 import { listGroups } from './groups.ts'
 import type { JournalEntry } from './journal.ts'
-import { PENDING_MANIFEST_PREFIX, snapshotPath } from './layout.ts'
+import { FAILED_FILE, PENDING_MANIFEST_PREFIX, snapshotPath } from './layout.ts'
 import type { FileLock } from './locks.ts'
 import { listNamespaces } from './namespaces.ts'
 import { removeFolder } from './remove-snapshot.ts'
 import { listSnapshots } from './snapshots.ts'
 
-/** Removes what the journal names and is not finished; the folders removed. Entries in use by another process stay. */
+/**
+ * Removes what the journal names and is not finished; the folders removed. Entries in use by another process stay, and
+ * all of them while a bucket does not answer or is not ours as it was: what looks unfinished in an old copy of ourselves
+ * may be finished there.
+ */
 export async function recoverJournalled(store: Datastore): Promise<string[]> {
   const removed: string[] = []
-  for (const entry of await store.core.journal.list()) {
+  const entries = await store.core.journal.list()
+  if (entries.length === 0 || !(await isBucketOurs(store))) return removed
+  for (const entry of entries) {
     if (entry.base !== store.path || isLive(store, entry)) continue
     const path = await recoverEntry(store, entry)
     if (path === null) continue
@@ -92,6 +99,16 @@ async function tryLocks(
   }
 }
 
+async function isBucketOurs({ name, bucket, log }: Datastore): Promise<boolean> {
+  if (bucket === null) return true
+  try {
+    return (await bucket.holder.check()) === null
+  } catch (error) {
+    log.warn('unfinished snapshots stay', { store: name, error: errorChain(error) })
+    return false
+  }
+}
+
 /** Removes the folder if it is unfinished and this very session's, or empty. True if it was. */
 async function removeIfOurs(store: Datastore, entry: JournalEntry): Promise<boolean> {
   const path = snapshotPath(store.path, entry.ns, entry.ref)
@@ -104,5 +121,6 @@ async function removeIfOurs(store: Datastore, entry: JournalEntry): Promise<bool
   }
   const isOurs = names.includes(`${PENDING_MANIFEST_PREFIX}${entry.id}`) || names.length === 0
   if (!isOurs || names.includes(MANIFEST_NAME)) return false
+  if (!names.includes(FAILED_FILE) && (await completeFromBucket(store, entry))) return false
   return await removeFolder(store, entry.ns, entry.ref)
 }

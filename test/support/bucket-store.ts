@@ -14,6 +14,7 @@ import { type DatastoreSettings, defaultSettings } from '../../src/datastore/set
 import { MemoryLedger } from '../../src/storage/bucket-chunks/memory-ledger.ts'
 import type { Ledger } from '../../src/storage/ledger.ts'
 import { MemoryObjectStore } from '../../src/storage/memory-object-store.ts'
+import type { ObjectStore } from '../../src/storage/object-store.ts'
 import type { ProbeVerdict } from '../../src/storage/s3/verdict.ts'
 import { ScriptedObjectStore } from './scripted-object-store.ts'
 import { makeTemporaryFolder } from './temporary-folder.ts'
@@ -27,11 +28,14 @@ export const GOOD_VERDICT: ProbeVerdict = Object.freeze({
   isUsable: true,
   problems: [],
   remarks: [],
+  ifNoneMatch: 'honoured',
   honoursIfNoneMatch: true,
   ifMatch: 'quoted',
   deletes: 'batch',
   listsInPages: true,
+  isConsistent: true,
   honoursRange: true,
+  copies: true,
   checksContent: true,
   clockOffsetMs: 0,
   versioning: 'off',
@@ -57,6 +61,8 @@ export interface BucketStoreOptions {
   readonly reuse?: boolean
   /** Default: that of test stores. */
   readonly name?: string
+  /** Puts something before what the datastore talks to. */
+  readonly wrap?: (objects: ObjectStore) => ObjectStore
 }
 
 export interface BucketStore {
@@ -65,7 +71,7 @@ export interface BucketStore {
   readonly bucket: OpenBucket
   /** Holds `store`, `state` and `locks`. */
   readonly folder: string
-  /** What the datastore talks to. */
+  /** What the datastore talks to, behind `wrap`. */
   readonly objects: ScriptedObjectStore
   /** What is behind it. */
   readonly memory: MemoryObjectStore
@@ -102,7 +108,7 @@ export async function makeBucketStore(
     log: silentLog,
     paths: { state: `${folder}/state`, locks: `${folder}/locks` },
     settingsOf: async (asked) => (asked === name ? settings : null),
-    openObjects: async () => ({ objects, verdict }),
+    openObjects: async () => ({ objects: options.wrap?.(objects) ?? objects, verdict }),
     ...doors,
   })
   context.after(async () => await registry.close().catch(() => {}))

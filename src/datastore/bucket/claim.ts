@@ -6,6 +6,7 @@ import type { BucketPlace } from './bucket-place.ts'
 import { withPlace, type Place } from './bucket-place.ts'
 import { deleteObjects } from './delete-objects.ts'
 import {
+  type BucketState,
   formatHolder,
   formatInUse,
   type HolderObject,
@@ -15,6 +16,9 @@ import {
 } from './holder-object.ts'
 import { HOLDER_OBJECT, IN_USE_OBJECT } from './keys.ts'
 import { differenceOf, newNonce } from './object-holder.ts'
+
+/** For `.in-use`, where nobody says better. */
+const UNKNOWN_HOST = 'cairn'
 
 export type { BucketPlace } from './bucket-place.ts'
 
@@ -46,12 +50,39 @@ export async function claimBucket(fs: FileSystem, options: ClaimBucketOptions): 
 }
 
 /**
- * Makes us the holder of a bucket that is in use by somebody else, after `.in-use` was asked for (a refresh that takes
- * over). Errors as claimBucket.
+ * Makes us the holder again, with a generation that nobody has seen: a copy of ourselves is told apart from then on.
+ * `onBegin` runs before the first change. Throws BUCKET_HELD before it if somebody else has the bucket, unless it is to
+ * be taken over; BUCKET_CLAIM_FAILED, the errors of ObjectStore.
  */
-export async function takeOver(place: Place, hostname: string): Promise<HolderState> {
-  await writeInUse(place, { hostname, overwriteInUse: true })
+export async function takeHold(
+  place: Place,
+  options: {
+    readonly takesOver: boolean
+    readonly hostname?: string
+    readonly onBegin: () => Promise<void>
+  },
+): Promise<HolderState> {
+  const { opened, prefix, ledger } = place
+  const { objects } = opened
+  const { takesOver, hostname = UNKNOWN_HOST, onBegin } = options
+  const known = ledger.holder
+  const state = await readBucketState(objects, prefix)
+  const isFree = state.inUseMs === null
+  const isOurs = !isFree && known?.holderId === state.holder?.holderId && isInUseOf(state)
+  if (!takesOver && !isFree && !isOurs) {
+    const found = await objects.get(`${prefix}/${IN_USE_OBJECT}`)
+    const host = found === null ? null : parseInUse(found.body)
+    const reason = host === null ? 'it is in use by another server' : `it is in use by host ${host}`
+    throw errors.BUCKET_HELD({ place: objects.place, reason })
+  }
+  await onBegin()
+  if (isOurs) return await becomeHolder(place, state.holder?.hostname ?? hostname)
+  await writeInUse(place, { hostname, overwriteInUse: !isFree })
   return await becomeHolder(place, hostname)
+}
+
+function isInUseOf({ holder, inUseMs }: BucketState): boolean {
+  return holder !== null && holder.inUseMs === inUseMs
 }
 
 /**

@@ -85,8 +85,11 @@ export class ObjectTree implements RemoteTree {
   async copy(from: string, to: string, signal?: AbortSignal): Promise<boolean> {
     const target = this.#key(to)
     await this.#checkNotSuspect(target)
-    const { isFound } = await this.#options.objects.copy(this.#key(from), target, { signal })
-    return isFound
+    const { objects, verdict } = this.#options
+    if (verdict.copies) return (await objects.copy(this.#key(from), target, { signal })).isFound
+    const bytes = await this.read(from, signal)
+    if (bytes !== null) await this.write(to, bytes, { isNew: true, signal })
+    return bytes !== null
   }
 
   async checkUsable(folder: string): Promise<void> {

@@ -99,6 +99,7 @@ export class OpenBucket implements StoreBucket {
   readonly tree: ObjectTree
   readonly chunks: S3Backend
   readonly marks: StateMarks
+  readonly copy: HolderCopy
   readonly #cache: ChunkCache | null
   readonly #options: OpenBucketOptions
   readonly #onClose: AsyncDisposableStack
@@ -119,6 +120,7 @@ export class OpenBucket implements StoreBucket {
     this.verdict = verdict
     this.prefix = prefix
     this.marks = marks
+    this.copy = copy
     this.holder = new ObjectHolder({ ...doorsOfAll, copy, doubt: made.doubt })
     this.tree = new ObjectTree(doorsOfAll)
     const isStale = (): boolean => this.isStale

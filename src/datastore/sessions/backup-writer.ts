@@ -302,11 +302,11 @@ export class BackupWriter implements LiveSession {
   }
 
   async #publish(reuses: boolean): Promise<void> {
-    const paths = { path: this.path, pendingPath: this.#pendingPath }
+    const { path, relativePath } = this
+    const paths = { path, relativePath, pendingPath: this.#pendingPath }
     try {
       await publishSnapshot(this.store, {
         ...paths,
-        relativePath: this.relativePath,
         watch: this.#watch,
         reuses,
         log: (line) => this.#log(line),

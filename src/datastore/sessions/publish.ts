@@ -14,6 +14,7 @@ import type { HolderWatch } from '../bucket/holder.ts'
 import type { Datastore } from '../datastore.ts'
 import { quote } from '../debug-text.ts'
 import { errors } from '../errors.ts'
+import { FAILED_FILE } from '../layout.ts'
 import { FILE_MODE } from '../store-files.ts'
 
 /** Sum over all uploads of a session, as `finish` keeps it in the manifest. */
@@ -111,12 +112,26 @@ async function publishInBucket(store: Datastore, options: PublishOptions): Promi
 /** Takes the manifest's name away again, if it has it: nothing may look finished that was not answered so. */
 export async function unpublishSnapshot(
   store: Datastore,
-  paths: { readonly path: string; readonly pendingPath: string },
+  paths: { readonly path: string; readonly pendingPath: string; readonly relativePath: string },
 ): Promise<void> {
+  if (store.bucket !== null) {
+    // If the bucket keeps it, the next start must not take it for finished.
+    await writePending(store, `${paths.path}/${FAILED_FILE}`, new Uint8Array())
+    await removeFromBucket(store, `${paths.relativePath}/${MANIFEST_NAME}`)
+  }
   try {
     await store.fs.rename(`${paths.path}/${MANIFEST_NAME}`, paths.pendingPath)
   } catch (error) {
     if (!isSystemError(error, 'ENOENT')) throw error
+  }
+}
+
+async function removeFromBucket(store: Datastore, path: string): Promise<void> {
+  try {
+    await store.bucket?.tree.remove(path)
+  } catch (error) {
+    const place = { store: store.name, path, error: errorChain(error) }
+    store.log.warn('cannot take a manifest back from the bucket', place)
   }
 }
 
