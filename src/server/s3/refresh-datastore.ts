@@ -17,6 +17,8 @@ export interface RefreshParts {
   readonly files: ConfigFiles
   readonly datastores: DatastoreRegistry
   readonly operations: ActiveOperations
+  /** Name of this host for `.in-use`, where the bucket is taken over. */
+  readonly node?: string
 }
 
 export interface DatastoreRefresh {
@@ -49,7 +51,8 @@ export async function refreshDatastore(
     using _operation = operations.begin(name, 'write')
     await operations.published(name)
     const store = await datastores.lookup(name, 'lookup')
-    await refreshStore(store, { progress, takesOver })
+    const host = parts.node === undefined ? {} : { hostname: parts.node }
+    await refreshStore(store, { progress, takesOver, ...host })
   } catch (error) {
     if (!isGoingOn && hasCode(error, ...NOT_BEGUN)) await setMode(files, name, wantedMode ?? null)
     throw error
