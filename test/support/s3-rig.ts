@@ -1,5 +1,5 @@
 /** A server process with an S3 endpoint on Ceph, a bucket for the test, and both programs' commands. */
-import { type TestContext } from 'node:test'
+import type { TestContext } from 'node:test'
 import { join } from 'node:path'
 import type { BucketUsage } from '../../src/server/s3/bucket-usage.ts'
 import type { S3ObjectStore } from '../../src/storage/s3/s3-object-store.ts'
@@ -99,7 +99,8 @@ export class S3Rig implements AsyncDisposable {
   /** Runs `cairn-client`, which must succeed; what it prints. */
   async goodClient(store: string, ...args: readonly string[]): Promise<string> {
     const { status, stdout, stderr } = await this.client(store, ...args)
-    if (status !== 0) throw new Error(`cairn-client ${args.join(' ')}: ${stdout}${stderr}`)
+    if (status !== 0)
+      throw new Error(`cairn-client ${args.join(' ')}: ${stdout.toString()}${stderr}`)
     return stdout.toString()
   }
 
@@ -122,9 +123,7 @@ export class S3Rig implements AsyncDisposable {
 /** Options of `s3 endpoint create` for the Ceph of this run. */
 export async function endpointOptions(): Promise<string[]> {
   const { host, port, region, accessKey, secretKey, fingerprint } = await useCeph()
-  return [
-    ...['--endpoint', host, '--port', String(port), '--region', region, '--path-style', 'true'],
-    ...['--access-key', accessKey, '--secret-key', secretKey.reveal()],
-    ...['--fingerprint', fingerprint],
-  ]
+  const place = ['--endpoint', host, '--port', String(port), '--region', region]
+  const keys = ['--access-key', accessKey, '--secret-key', secretKey.reveal()]
+  return [...place, ...keys, '--path-style', 'true', '--fingerprint', fingerprint]
 }

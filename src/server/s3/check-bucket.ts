@@ -8,7 +8,8 @@ export async function checkBucket(
   name: BucketName & { readonly prefix: string | null },
 ): Promise<void> {
   await s3.withBucket(name, async (objects) => {
+    // With an answer that has a body: only there the store says why it refuses.
+    await objects.get(`${name.prefix ?? name.endpointId}/.in-use`)
     await objects.checkBucket()
-    await objects.head(`${name.prefix ?? name.endpointId}/.in-use`)
   })
 }

@@ -73,6 +73,7 @@ const RELIED_ON = [
   'deletes',
   'listsInPages',
   'honoursRange',
+  'copies',
 ] as const satisfies readonly (keyof ProbeVerdict)[]
 
 function isVerdict(value: unknown): value is ProbeVerdict {
