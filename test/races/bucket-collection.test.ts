@@ -3,17 +3,21 @@ import assert from 'node:assert/strict'
 import { hash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
-import { suite, test } from 'node:test'
+import { suite, test, type TestContext } from 'node:test'
 import { silentProgress } from '../../src/base/progress.ts'
 import { isVerifyFailed, readManifest } from '../../src/datastore/manifest-store.ts'
 import type { Digest } from '../../src/formats/digest.ts'
 import { ROOT_NAMESPACE as ROOT } from '../../src/formats/namespace.ts'
+import type { ObjectStore } from '../../src/storage/object-store.ts'
 import { forget, gc } from '../support/collection.ts'
+import { Mortality } from '../support/mortal-store.ts'
 import { appendArchive, backUp, begin, finish, makeChunk, STORE } from '../support/test-store.ts'
 import {
+  assertNothingHeld,
   assertSound,
   type BucketRig,
   chunkKey,
+  copyMemory,
   hasObject,
   isKnown,
   keyOf,
@@ -169,6 +173,42 @@ suite('sweep of a bucket', () => {
       await assertSound(rig)
     })
   }
+
+  test('R-26b: of three uploads of one chunk two fail, with collections between', async (context) => {
+    const rig = await makeBucketRig(context)
+    const { store, objects, clock } = rig
+    await backUp(store, DAY_1, ['base'])
+    const { digest, blob, size } = await makeChunk('d')
+    const key = await keyOf('d')
+    const writers = []
+    for (const group of ['host/a', 'host/b', 'host/c']) {
+      writers.push(await begin(store, DAY_2, { group }))
+    }
+    objects.loseAnswer('put', key)
+    objects.fail('put', key)
+    const last = objects.hold('put', key)
+    const [first, second, third] = writers.map(async (writer) => {
+      const upload = writer.insertChunk(digest, blob, size)
+      return await upload.then(
+        () => true,
+        () => false,
+      )
+    })
+    for (const [index, upload] of [first, second].entries()) {
+      assert.equal(await upload, false)
+      clock.skip(SOME_TIME_MS)
+      await gc(store)
+      await writers[index]?.abort()
+    }
+    await Promise.race([last.arrived, third])
+    await gc(store)
+    last.release()
+    assert.equal(await third, true)
+    await gc(store)
+    assert.ok(await hasObject(rig, 'd'))
+    await writers[2]?.abort()
+    await assertSound(rig)
+  })
 
   test('R-28: what a session without cache uploaded stays', async (context) => {
     const rig = await makeBucketRig(context)
@@ -375,6 +415,29 @@ suite('deletes of a bucket', () => {
   })
 })
 
+suite('killed', () => {
+  test('D9: at any step on disk or in the bucket, nothing is lost, and the successor ends the work', async (context) => {
+    const base = await makeBucketRig(context)
+    await makeGarbage(base)
+    const { steps } = await collectMortal(context, base, 0)
+    const kinds = steps.map((step) => step.replaceAll(/ \/.*\/|[0-9a-f]{8,}/g, ' '))
+    const dying = kinds.flatMap((kind, index) => (kinds.indexOf(kind) === index ? [index + 1] : []))
+    assert.ok(dying.length > 10, kinds.join('\n'))
+    for (const at of dying) {
+      const { rig } = await collectMortal(context, base, at)
+      const next = await makeBucketRig(context, { before: await rig.remains() })
+      await assertRestores(next.store, DAY_2)
+      next.clock.skip(SOME_TIME_MS)
+      await gc(next.store, { isConfirmed: true })
+      await assertRestores(next.store, DAY_2)
+      assert.equal(await hasObject(next, 'gone'), false, String(kinds[at - 1]))
+      await assertSound(next)
+      await next.registry.close()
+      await rig.registry.close().catch(() => {})
+    }
+  })
+})
+
 suite('ledger and bucket', () => {
   test('R-30, R-32: a chunk that is gone is reported, its snapshot fails, and the next backup brings it', async (context) => {
     const rig = await makeBucketRig(context)
@@ -569,4 +632,21 @@ async function backUpAndDelay(rig: BucketRig, execute: () => Promise<void>): Pro
 
 function timeText(time: number): string {
   return new Date(time * 1000).toISOString().replace('.000', '')
+}
+
+/** A copy of `base`, whose collection dies at a step; 0: never. */
+async function collectMortal(
+  context: TestContext,
+  base: BucketRig,
+  at: number,
+): Promise<{ readonly rig: BucketRig; readonly steps: readonly string[] }> {
+  const mortality = new Mortality()
+  const wrap = (objects: ObjectStore): ObjectStore => mortality.wrap(objects)
+  const before = { ...(await base.remains()), memory: await copyMemory(base) }
+  const rig = await makeBucketRig(context, { before, fs: mortality.fs, wrap })
+  mortality.plan(at)
+  await gc(rig.store).catch(() => {})
+  assert.equal(mortality.isDead, at > 0)
+  assertNothingHeld(rig)
+  return { rig, steps: mortality.steps }
 }

@@ -10,7 +10,7 @@ const DELETE = 'src/storage/condemned-delete.ts'
 
 export const BUCKET_GUARDS: readonly Guard[] = [
   {
-    races: ['R-25', 'D1'],
+    races: ['R-25', 'D1', 'D5'],
     what: 'an object whose gate is held stays',
     where: 'Deletes.#takeGates()',
     cuts: [
@@ -21,9 +21,10 @@ export const BUCKET_GUARDS: readonly Guard[] = [
       },
     ],
     test: [OWN, 'R-25, D1: an object whose upload was not answered yet stays'],
+    without: ['walks again'],
   },
   {
-    races: ['R-25', 'R-34'],
+    races: ['R-25', 'R-34', 'D5'],
     what: 'the gates of a batch are held until its DELETE was answered',
     where: 'Deletes.#deleteNext()',
     cuts: [
@@ -34,9 +35,10 @@ export const BUCKET_GUARDS: readonly Guard[] = [
       },
     ],
     test: [OWN, 'R-25, R-34: an upload beside the DELETE waits for its answer'],
+    without: ['walks again'],
   },
   {
-    races: ['R-26', 'R-36'],
+    races: ['R-26', 'R-36', 'D5'],
     what: 'an entry is made of the answer, not of the request',
     where: 'S3Backend.put()',
     cuts: [
@@ -48,9 +50,10 @@ export const BUCKET_GUARDS: readonly Guard[] = [
       },
     ],
     test: [OWN, 'R-26: of two uploads of one chunk the second puts its own bytes'],
+    without: ['walks again'],
   },
   {
-    races: ['R-28'],
+    races: ['R-28', 'D5'],
     what: 'every upload registers, with a local copy or without',
     where: 'ChunkStore.insert()',
     cuts: [
@@ -62,9 +65,10 @@ export const BUCKET_GUARDS: readonly Guard[] = [
       },
     ],
     test: [OWN, 'R-28: what a session without cache uploaded stays'],
+    without: ['walks again'],
   },
   {
-    races: ['R-29', 'R-67', 'D2'],
+    races: ['R-29', 'R-67', 'D2', 'D5'],
     what: 'the marks are asked once more in the step that takes the gate',
     where: 'Deletes.#takeGates()',
     cuts: [
@@ -75,6 +79,7 @@ export const BUCKET_GUARDS: readonly Guard[] = [
       },
     ],
     test: [OWN, 'R-29, R-67: a chunk that a session found by the ledger after it was listed stays'],
+    without: ['walks again'],
   },
   {
     races: ['R-30', 'R-32'],

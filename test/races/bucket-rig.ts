@@ -99,7 +99,9 @@ export async function makeBucketRig(
     clock,
     memory,
     ledger: memoryLedger,
-    ...(before === undefined ? {} : { folder: before.folder, isOtherServer: true }),
+    ...(before === undefined ? {} : { folder: before.folder }),
+    // Those of one test do not know of each other.
+    isOtherServer: true,
     settings: { gcGraceMs: 0, ...options.settings },
   })
   const remains = async (): Promise<BucketRemains> => {
@@ -124,6 +126,16 @@ function makeMemory(
   }
   const ignores = verdict?.honoursIfNoneMatch === false ? (['absent'] as const) : []
   return new MemoryObjectStore({ clock: skewed, ignores })
+}
+
+/** Another bucket with the same objects. */
+export async function copyMemory({ memory, clock }: BucketRig): Promise<MemoryObjectStore> {
+  const copy = makeMemory(clock, 0, {})
+  for (const key of memory.keys) {
+    const { body, modifiedMs } = (await memory.get(key)) ?? {}
+    if (body !== undefined) copy.plant(key, body, modifiedMs)
+  }
+  return copy
 }
 
 export function chunkKey(digest: Digest): string {
@@ -161,6 +173,10 @@ export async function assertSound({ store, memory, ledger }: BucketRig): Promise
   for (const { digest } of await ledger.entries(first, null, Number.MAX_SAFE_INTEGER)) {
     assert.ok(keys.has(chunkKey(digest)), `no object ${digest}`)
   }
+  assertNothingHeld({ store })
+}
+
+export function assertNothingHeld({ store }: Pick<BucketRig, 'store'>): void {
   assert.equal(store.core.gate.size, 0)
   assert.equal(store.core.sessions.onRegister, null)
   assert.equal(store.core.processLock.isExclusive, false)

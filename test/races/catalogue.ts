@@ -102,6 +102,7 @@ export const RACES: readonly Race[] = [
         'src/datastore/sessions/backup-writer.test.ts',
         'two uploads of one digest: the second stores it when the first fails',
       ],
+      [BUCKET, 'R-26b: of three uploads of one chunk two fail'],
     ],
   },
   {
@@ -158,7 +159,11 @@ export const RACES: readonly Race[] = [
     title: 'in-use marker is check-then-set',
     tests: [['src/datastore/bucket/claim.test.ts', 'a second server is refused with the name of']],
   },
-  { id: 'R-40', title: 'refresh half done' },
+  {
+    id: 'R-40',
+    title: 'refresh half done',
+    tests: [['src/datastore/bucket/refresh.test.ts', 'R-40: what ends it']],
+  },
   {
     id: 'R-41',
     title: 'namespace deleted against a new backup',
@@ -210,7 +215,12 @@ export const RACES: readonly Race[] = [
   { id: 'R-54', title: 'jobs', note: JOBS },
   { id: 'R-55', title: 'rename before data' },
   { id: 'R-56', title: 'temporary files that stay' },
-  { id: 'R-57', title: 'local tree and bucket differ', note: S3 },
+  {
+    id: 'R-57',
+    title: 'local tree and bucket differ',
+    note: 'every operation dies at each of its steps; a test for each of both orders would say less',
+    tests: [['src/datastore/bucket/two-sides.test.ts', '${one.name}: dies at each step']],
+  },
   { id: 'R-58', title: 'status file' },
   {
     id: 'R-59',
@@ -243,6 +253,7 @@ export const RACES: readonly Race[] = [
         'what the ledger says while somebody holds the gate',
       ],
       ['test/contract/ledger.test.ts', 'a rebuild does not add what went since it began'],
+      ['src/datastore/bucket/refresh.test.ts', 'R-65: a rebuild beside a deletion'],
     ],
   },
   { id: 'R-66', title: 'two objects for one store' },
@@ -275,12 +286,20 @@ export const RACES: readonly Race[] = [
     note: '17 and 100 million: bench/collection.ts',
     tests: [[OWN, 'D8: growing takes little more memory']],
   },
-  { id: 'D9', title: 'killed at every step', note: 'real kills: test/crash' },
+  {
+    id: 'D9',
+    title: 'killed at every step',
+    note: 'real kills: test/crash',
+    tests: [[BUCKET, 'D9: at any step on disk or in the bucket']],
+  },
   { id: 'D10', title: 'two processes' },
   {
     id: 'D11',
     title: 'size of the gate',
-    tests: [[COLLECTION_RACES, 'D11: uploads in a loop of collections']],
+    tests: [
+      [COLLECTION_RACES, 'D11: uploads in a loop of collections'],
+      [BUCKET, 'D11, R-34: nine thousand objects'],
+    ],
   },
   { id: 'D12', title: 'exceptions inside' },
 ]
