@@ -4,7 +4,8 @@
  * `CAIRN_BENCH_MARKS` (a list of numbers) make it smaller.
  */
 import { spawnSync } from 'node:child_process'
-import { readdirSync, rmSync } from 'node:fs'
+import { hash } from 'node:crypto'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
 import { Worker } from 'node:worker_threads'
@@ -25,6 +26,8 @@ const UPID = 'UPID:vm:00000001:00000001:00000001:6B016C27:garbage_collection:sto
 const FOLDERS_WORKER = new URL('./support/chunk-folders-worker.ts', import.meta.url)
 const FOLDER_COUNT = 65_536
 const WORKER_COUNT = 2
+/** Snapshots that did not change. */
+const SAME_LIST_COUNT = 30
 /** Folders whose files are touched for the naive mark rate. */
 const TOUCHED_FOLDERS = 4096
 
@@ -84,6 +87,7 @@ export async function measureStore(
       row(`collection that removes ${unlinking.status['removed-chunks']}`, unlinking.seconds),
       ...marking.rows,
       { name: 'touching files, 1 thread', figures: { 'M/s': (touchRate / 1e6).toFixed(3) } },
+      ...sameLists(firstIndexOf(store)),
       ...manyMarks(),
     ],
     ratios: [
@@ -127,8 +131,7 @@ function withoutGrace(store: Datastore): Datastore {
 
 /** Marks all indexes in this thread, as a collection's worker does: with and without knowing how many marks come. */
 function markRates(store: Datastore) {
-  const group = join(store.path, 'host/bench')
-  const paths = readdirSync(group).map((name) => join(group, name, 'root.pxar.didx'))
+  const paths = indexesOf(store)
   const rates: Record<string, number> = {}
   let bytes = 0
   let capacity = 0
@@ -147,22 +150,57 @@ function markRates(store: Datastore) {
   return { rows, rate: rates['again'] ?? 0, bytes }
 }
 
+function indexesOf(store: Datastore): string[] {
+  const group = join(store.path, 'host/bench')
+  return readdirSync(group).map((name) => join(group, name, 'root.pxar.didx'))
+}
+
+function firstIndexOf(store: Datastore): string {
+  return indexesOf(store)[0] ?? ''
+}
+
 function manyMarks(): Row[] {
   const counts = (process.env['CAIRN_BENCH_MARKS'] ?? '17000000,100000000').split(',')
-  return counts.map((count) => {
-    const script = join(import.meta.dirname, 'support', 'many-marks.ts')
-    const { stdout } = spawnSync(process.execPath, [script, count], { encoding: 'utf8' })
-    const found = JSON.parse(stdout) as Record<string, number>
-    const figure = (key: string): string => (found[key] ?? 0).toFixed(1)
-    return {
-      name: `${Number(count) / 1e6} million different marks`,
-      figures: {
-        'ns a mark': figure('markNs'),
-        'ns a look': figure('lookNs'),
-        'bytes a mark': figure('bytes'),
-      },
-    }
-  })
+  return counts.flatMap((count) => [
+    manyMarksRow(`${Number(count) / 1e6} million different marks`, [count]),
+    manyMarksRow(`${Number(count) / 1e6} million, size known`, [count, count]),
+  ])
+}
+
+function manyMarksRow(name: string, args: readonly string[]): Row {
+  const script = join(import.meta.dirname, 'support', 'many-marks.ts')
+  const { stdout } = spawnSync(process.execPath, [script, ...args], { encoding: 'utf8' })
+  const found = JSON.parse(stdout) as Record<string, number>
+  const figure = (key: string): string => (found[key] ?? 0).toFixed(1)
+  return {
+    name,
+    figures: {
+      'ns a mark': figure('markNs'),
+      'ns a look': figure('lookNs'),
+      'bytes a mark': figure('bytes'),
+    },
+  }
+}
+
+/**
+ * What a list costs that is the same as one before: read and compared, as a collection does; and the hash of its
+ * digests, by which it might be passed by.
+ */
+function sameLists(path: string): Row[] {
+  const { state: marks } = new Marks({ shared: true })
+  const { marks: known, indexes } = markSync({ marks, paths: [path], bytesMax: Infinity }, () => {})
+  const count = (indexes[0]?.chunkCount ?? 0) * SAME_LIST_COUNT
+  let start = performance.now()
+  const paths = Array.from({ length: SAME_LIST_COUNT }, () => path)
+  markSync({ marks: known, paths, bytesMax: Infinity }, () => {})
+  const compareNs = ((performance.now() - start) * 1e6) / count
+  start = performance.now()
+  for (const again of paths) hash('sha256', readFileSync(again))
+  const hashNs = ((performance.now() - start) * 1e6) / count
+  return [
+    { name: 'unchanged list, compared', figures: { 'ns a mark': compareNs.toFixed(1) } },
+    { name: 'unchanged list, read and hashed', figures: { 'ns a mark': hashNs.toFixed(1) } },
+  ]
 }
 
 export async function walkFolders(

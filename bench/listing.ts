@@ -89,7 +89,7 @@ function quotient(above: readonly number[], below: readonly number[]): number {
 }
 
 /** Names of all folders and the bytes of all manifests, with synchronous calls on one thread. */
-function walkSeconds(path: string): number {
+export function walkSeconds(path: string): number {
   const start = performance.now()
   const type = join(path, 'host')
   for (const id of readdirSync(type)) {
@@ -105,7 +105,7 @@ function walkSeconds(path: string): number {
   return (performance.now() - start) / 1000
 }
 
-async function listSeconds(store: Datastore, lists: SnapshotLists) {
+export async function listSeconds(store: Datastore, lists: SnapshotLists) {
   const start = performance.now()
   const groups = await listGroups(store, ROOT_NAMESPACE)
   const place = { store: store.name, ns: ROOT_NAMESPACE, ownedOnly: false }
@@ -116,7 +116,7 @@ async function listSeconds(store: Datastore, lists: SnapshotLists) {
   return { seconds: (performance.now() - start) / 1000, size }
 }
 
-async function makeSnapshots(path: string): Promise<void> {
+export async function makeSnapshots(path: string): Promise<void> {
   for (let group = 0; group < GROUP_COUNT; group++) {
     const id = parseBackupId(`host${group}`)
     const folder = join(path, 'host', id)

@@ -25,7 +25,8 @@ import { type BenchServer, clientCommand, startBenchServer } from './support/ser
 const REF = parseSnapshot('host/bench/2026-01-01T00:00:00Z')
 const UPID = 'UPID:vm:00000001:00000001:00000001:6B016C27:verify:store1:root@pam:'
 const LARGE_COUNT = 256
-const SMALL_COUNT = 20_000
+/** Fewer would measure how threads begin: a store of this kind has millions. */
+const SMALL_COUNT = Number(process.env['CAIRN_BENCH_SMALL_CHUNKS'] ?? 400_000)
 const SMALL_SIZE = 3000
 const IMAGE_SIZE = 512 << 20
 const LIMIT_WORKER = new URL('./support/read-limit-worker.ts', import.meta.url)

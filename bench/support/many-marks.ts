@@ -8,8 +8,10 @@ const DIGEST_SIZE = 32
 const STEP = 100_000
 
 const count = Number(process.argv[2])
+/** As a run expects them that knows the last one. */
+const capacity = Number(process.argv[3] ?? 0)
 const random = new SeededRandom('marks')
-const marks = new Marks({ shared: true })
+const marks = new Marks({ capacity, shared: true })
 let markMs = 0
 let lookMs = 0
 const before = process.memoryUsage().rss
