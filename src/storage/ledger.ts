@@ -7,7 +7,8 @@
  * holds it from before the entry goes until the store's answer is definite.
  *
  * An implementation promises:
- * - `knows` and `add` are synchronous and take microseconds; other processes see and are seen at once;
+ * - `knowsAt`, `add` and `drop` are synchronous and take microseconds; other processes see at once what was condemned,
+ *   and additions a moment later;
  * - an entry that a power cut loses is one more unknown; an entry never outlives the object: `condemn` is on stable
  *   storage before it resolves;
  * - all keys are whole digests.
@@ -46,6 +47,7 @@ export interface Ledger {
   drop(digest: Digest): void
   /** Entries with digests from `from` inclusive to `to` exclusive (null: to the end), in order, at most `count`. */
   entries(from: Digest, to: Digest | null, count: number): Promise<readonly LedgerEntry[]>
+  /** About: what is on its way counts, whether it is new or not. */
   readonly count: number
 
   /**

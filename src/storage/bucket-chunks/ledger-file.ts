@@ -6,10 +6,10 @@
  * | chunks   | an object that is there: whole digest, bytes if known; some 47 bytes on disk |
  * | suspects | a key whose delete may still be executed, wall time of its last attempt      |
  * | gone     | a digest that went since a rebuild began: what a LIST shows of it is old     |
- * | meta     | `holder`, `count`, `rebuildMs`, `blanketMs`                                   |
+ * | meta     | `holder`, `count`, `condemned` (batches), `rebuildMs`, `blanketMs`            |
  *
- * A digest in `chunks` has no key in `suspects`. Write-ahead log, so that readers never wait; nobody writes it back to
- * the file but the ledger's thread, because that syncs. A transaction is in the log when it is committed, and on stable
+ * A digest in `chunks` has no key in `suspects`. Write-ahead log, so that readers never wait; the
+ * main thread only reads. A transaction is in the log when it is committed, and on stable
  * storage when the log is synced: `condemn` does so, outside the writers' lock, before a DELETE is sent.
  */
 import { DatabaseSync } from 'node:sqlite'
@@ -24,7 +24,7 @@ const TABLES = `
   CREATE TABLE suspects(key TEXT PRIMARY KEY, lastMs INTEGER NOT NULL) WITHOUT ROWID;
   CREATE TABLE gone(digest BLOB PRIMARY KEY) WITHOUT ROWID;
   CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
-  INSERT INTO meta VALUES ('count', 0);
+  INSERT INTO meta VALUES ('count', 0), ('condemned', 0);
   PRAGMA application_id = ${APPLICATION_ID};
   PRAGMA user_version = ${LEDGER_VERSION};`
 

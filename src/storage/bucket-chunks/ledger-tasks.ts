@@ -8,7 +8,12 @@ export type LedgerTask = {
   | { readonly kind: 'condemn'; readonly keys: readonly string[]; readonly nowMs: number }
   | { readonly kind: 'acquit'; readonly keys: readonly string[] }
   | { readonly kind: 'renew'; readonly keys: readonly string[]; readonly nowMs: number }
-  | { readonly kind: 'drop'; readonly digests: Uint8Array }
+  /** What the main thread noted, in order; nothing of it if another process condemned since `seen`. */
+  | {
+      readonly kind: 'apply'
+      readonly entries: PackedEntries
+      readonly seen: Condemnations
+    }
   | {
       readonly kind: 'entries'
       readonly from: Uint8Array
@@ -22,22 +27,30 @@ export type LedgerTask = {
   | { readonly kind: 'set-holder'; readonly holder: LedgerHolder }
   /** Entries of these first bytes: all of them, one step after the other. */
   | { readonly kind: 'clear'; readonly firstByte: number }
-  /** Writes the log back; `added` came since the last time. */
-  | { readonly kind: 'write-back'; readonly added: number }
-  /** Everything into a new file: suspects and holder of a damaged one. */
+  /** Suspects and holder of a damaged file, then into a new one. */
   | { readonly kind: 'rescue' }
   | { readonly kind: 'adopt'; readonly rescued: Rescued | null; readonly nowMs: number }
-  | { readonly kind: 'close'; readonly added: number }
+  | { readonly kind: 'close' }
 )
 
-/** Digests of 32 bytes each, and as many sizes; -1: not known. */
+/** Batches of deletes that were ever condemned in the file, and those of them that other processes condemned. */
+export interface Condemnations {
+  readonly all: number
+  readonly foreign: number
+}
+
+export const SIZE_UNKNOWN = -1
+/** In place of a size: the entry is to go. */
+export const ENTRY_GONE = -2
+
+/** Digests of 32 bytes each, and as many sizes. */
 export interface PackedEntries {
   readonly digests: Uint8Array<ArrayBuffer>
   readonly sizes: Int32Array<ArrayBuffer>
 }
 
 export type OpenAnswer =
-  | { readonly kind: 'open' }
+  | { readonly kind: 'open'; readonly seen: Condemnations }
   | { readonly kind: 'too-new'; readonly version: number }
   | { readonly kind: 'damaged'; readonly reason: string }
 

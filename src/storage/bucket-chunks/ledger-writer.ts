@@ -1,6 +1,6 @@
 /**
- * The ledger's file as its thread sees it. A transaction holds the writers' lock for a millisecond or two, during which
- * the main thread would wait: no sync happens inside of one.
+ * The ledger's file as its thread sees it. A transaction holds the writers' lock, for which other processes wait: it
+ * is short, and no sync happens inside of one.
  */
 import { closeSync, fdatasyncSync, openSync } from 'node:fs'
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
@@ -9,10 +9,20 @@ import { digestFromBytes, DIGEST_SIZE } from '../../formats/digest.ts'
 import { type LedgerHolder, REQUEST_LIFE_MS, type Suspect } from '../ledger.ts'
 import { digestOfKey } from './chunk-keys.ts'
 import { openLedgerFile } from './ledger-file.ts'
-import type { LedgerTask, OpenAnswer, PackedEntries, Rescued } from './ledger-tasks.ts'
+import {
+  type Condemnations,
+  ENTRY_GONE,
+  type LedgerTask,
+  type OpenAnswer,
+  type PackedEntries,
+  type Rescued,
+  SIZE_UNKNOWN,
+} from './ledger-tasks.ts'
 
-/** Keys of one transaction: about a millisecond when their pages are in memory. */
-const KEYS_PER_TRANSACTION = 100
+/** Keys of one transaction: some ten milliseconds when their pages are in memory; other processes wait so long. */
+const KEYS_PER_TRANSACTION = 500
+/** Each changes one page or two of 4 KiB: the log stays below some 32 MB. */
+const CHANGES_PER_WRITE_BACK = 4000
 /** This thread has time. */
 const WAIT_MS = 10_000
 /** A rebuild that was given up must not make the file grow for ever. */
@@ -26,6 +36,12 @@ export class LedgerWriter {
   #database: DatabaseSync | null = null
   /** Of the log, for syncs of our own. */
   #log: number | null = null
+  #ownCondemned = 0
+  /** Of the transaction that runs: whether a rebuild goes on, and entries that came less those that went. */
+  #isRebuilding = false
+  #countChange = 0
+  /** Rows since the log was written back. */
+  #changeCount = 0
 
   constructor(path: string) {
     this.#path = path
@@ -41,8 +57,8 @@ export class LedgerWriter {
         return this.#acquit(task.keys)
       case 'renew':
         return this.#renew(task.keys, task.nowMs)
-      case 'drop':
-        return this.#transact(() => this.#dropAll(task.digests))
+      case 'apply':
+        return this.#apply(task.entries, task.seen)
       case 'entries':
         return this.#entries(task)
       case 'suspects':
@@ -57,14 +73,12 @@ export class LedgerWriter {
         return this.#setHolder(task.holder)
       case 'clear':
         return this.#clear(task.firstByte)
-      case 'write-back':
-        return this.#writeBack(task.added)
       case 'rescue':
         return this.#rescue()
       case 'adopt':
         return this.#adopt(task.rescued, task.nowMs)
       case 'close':
-        return this.#close(task.added)
+        return this.#close()
       default:
         return task satisfies never
     }
@@ -76,8 +90,8 @@ export class LedgerWriter {
     if (opened.kind !== 'open') return opened
     this.#database = opened.database
     this.#restartSuspects(nowMs)
-    this.#writeBack(0)
-    return { kind: 'open' }
+    this.#writeBack()
+    return { kind: 'open', seen: this.#condemnations() }
   }
 
   /**
@@ -94,7 +108,7 @@ export class LedgerWriter {
   }
 
   /** Each key in one transaction with its entry, all of them durable at the end. */
-  #condemn(keys: readonly string[], nowMs: number): void {
+  #condemn(keys: readonly string[], nowMs: number): Condemnations {
     for (const part of partsOf(keys)) {
       const digests = part.flatMap((key) => bytesOf(key) ?? [])
       // So that their pages are in memory before the lock is taken.
@@ -102,9 +116,53 @@ export class LedgerWriter {
       this.#transact(() => {
         for (const digest of digests) this.#drop(digest)
         for (const key of part) this.#suspect(key, nowMs)
+        this.#setMeta('condemned', Number(this.#meta('condemned') ?? 0) + 1)
       })
+      this.#ownCondemned += 1
     }
     this.#sync()
+    this.#writeBackAfter(keys.length)
+    return this.#condemnations()
+  }
+
+  /**
+   * What was noted before another process condemned may be of an object that it deleted: all of it stays unknown then.
+   * What this process condemns is taken out of the notes before it comes here (races.md R-65).
+   */
+  #apply({ digests, sizes }: PackedEntries, seen: Condemnations): Condemnations {
+    for (let start = 0; start < sizes.length; start += KEYS_PER_TRANSACTION) {
+      const isCurrent = this.#transact(() => {
+        if (this.#condemnations().foreign !== seen.foreign) return false
+        const end = Math.min(start + KEYS_PER_TRANSACTION, sizes.length)
+        for (let index = start; index < end; index += 1) {
+          const digest = digests.subarray(index * DIGEST_SIZE, (index + 1) * DIGEST_SIZE)
+          this.#applyOne(digest, sizes[index] ?? SIZE_UNKNOWN)
+        }
+        return true
+      })
+      if (!isCurrent) break
+    }
+    this.#writeBackAfter(sizes.length)
+    return this.#condemnations()
+  }
+
+  #applyOne(digest: Uint8Array, size: number): void {
+    if (size === ENTRY_GONE) return this.#drop(digest)
+    const isKnown = size !== SIZE_UNKNOWN
+    const changes = this.#run(
+      'INSERT OR IGNORE INTO chunks VALUES (?, ?)',
+      digest,
+      isKnown ? size : null,
+    )
+    this.#countChange += changes
+    if (changes === 0 && isKnown)
+      this.#run('UPDATE chunks SET size = ? WHERE digest = ?', size, digest)
+  }
+
+  /** Other processes' are those that are not ours. */
+  #condemnations(): Condemnations {
+    const all = Number(this.#meta('condemned') ?? 0)
+    return { all, foreign: all - this.#ownCondemned }
   }
 
   #acquit(keys: readonly string[]): void {
@@ -128,18 +186,9 @@ export class LedgerWriter {
     this.#run('INSERT OR REPLACE INTO suspects VALUES (?, ?)', key, nowMs)
   }
 
-  #dropAll(digests: Uint8Array): void {
-    for (let offset = 0; offset < digests.length; offset += DIGEST_SIZE) {
-      this.#drop(digests.subarray(offset, offset + DIGEST_SIZE))
-    }
-  }
-
   #drop(digest: Uint8Array): void {
-    const changes = this.#run('DELETE FROM chunks WHERE digest = ?', digest)
-    if (changes > 0) this.#count(-changes)
-    if (this.#meta('rebuildMs') !== null) {
-      this.#run('INSERT OR IGNORE INTO gone VALUES (?)', digest)
-    }
+    this.#countChange -= this.#run('DELETE FROM chunks WHERE digest = ?', digest)
+    if (this.#isRebuilding) this.#run('INSERT OR IGNORE INTO gone VALUES (?)', digest)
   }
 
   #entries(task: {
@@ -157,7 +206,7 @@ export class LedgerWriter {
     const sizes = new Int32Array(rows.length)
     rows.forEach(({ digest, size }, index) => {
       digests.set(digest as Uint8Array, index * DIGEST_SIZE)
-      sizes[index] = size === null ? -1 : Number(size)
+      sizes[index] = size === null ? SIZE_UNKNOWN : Number(size)
     })
     return { digests, sizes }
   }
@@ -187,12 +236,13 @@ export class LedgerWriter {
         for (let index = start; index < end; index += 1) {
           const digest = digests.subarray(index * DIGEST_SIZE, (index + 1) * DIGEST_SIZE)
           if (suspected.size > 0 && suspected.has(digestFromBytes(digest))) continue
-          this.#addOne(digest, sizes[index] ?? -1)
+          this.#addOne(digest, sizes[index] ?? SIZE_UNKNOWN)
         }
         return true
       })
       if (!isRunning) return false
     }
+    this.#writeBackAfter(sizes.length)
     return true
   }
 
@@ -200,7 +250,7 @@ export class LedgerWriter {
   #addOne(digest: Uint8Array, size: number): void {
     const sql =
       'INSERT OR IGNORE INTO chunks SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM gone WHERE digest = ?1)'
-    this.#count(this.#run(sql, digest, size < 0 ? null : size))
+    this.#countChange += this.#run(sql, digest, size === SIZE_UNKNOWN ? null : size)
   }
 
   #endRebuild(): void {
@@ -211,7 +261,7 @@ export class LedgerWriter {
     // Counted once in a while, so that what crashes lost does not add up.
     const counted = Number(this.#one('SELECT count(*) AS count FROM chunks')?.['count'] ?? 0)
     this.#transact(() => this.#setMeta('count', counted))
-    this.#writeBack(0)
+    this.#writeBack()
   }
 
   #setHolder(holder: LedgerHolder): void {
@@ -226,19 +276,23 @@ export class LedgerWriter {
         second === 240 ? Uint8Array.of(firstByte + 1) : Uint8Array.of(firstByte, second + 16)
       const isLast = firstByte === 255 && second === 240
       this.#transact(() => {
-        const changes = isLast
+        this.#countChange -= isLast
           ? this.#run('DELETE FROM chunks WHERE digest >= ?', from)
           : this.#run('DELETE FROM chunks WHERE digest >= ? AND digest < ?', from, to)
-        if (changes > 0) this.#count(-changes)
       })
     }
     if (firstByte === 255) this.#sync()
   }
 
-  /** Syncs the log and what it holds; then the next writer, here, begins it anew, with the sync that this costs. */
-  #writeBack(added: number): void {
+  #writeBackAfter(changeCount: number): void {
+    this.#changeCount += changeCount
+    if (this.#changeCount >= CHANGES_PER_WRITE_BACK) this.#writeBack()
+  }
+
+  /** Syncs the log, writes what it holds to the file, and syncs that; the log is begun anew then. */
+  #writeBack(): void {
+    this.#changeCount = 0
     this.#one('PRAGMA wal_checkpoint(PASSIVE)')
-    this.#transact(() => this.#count(added))
   }
 
   /** What of a damaged file can be read; null: nothing is known. */
@@ -269,14 +323,9 @@ export class LedgerWriter {
     this.#sync()
   }
 
-  #close(added: number): void {
-    this.#writeBack(added)
+  #close(): void {
+    this.#writeBack()
     this.#forget()
-  }
-
-  #count(added: number): void {
-    if (added === 0) return
-    this.#run("UPDATE meta SET value = value + ? WHERE name = 'count'", added)
   }
 
   #meta(name: string): unknown {
@@ -290,8 +339,13 @@ export class LedgerWriter {
   #transact<Result>(work: () => Result): Result {
     const database = this.#opened()
     database.exec('BEGIN IMMEDIATE')
+    this.#countChange = 0
     try {
+      this.#isRebuilding = this.#meta('rebuildMs') !== null
       const result = work()
+      if (this.#countChange !== 0) {
+        this.#run("UPDATE meta SET value = value + ? WHERE name = 'count'", this.#countChange)
+      }
       database.exec('COMMIT')
       return result
     } catch (error) {

@@ -1,9 +1,10 @@
 /**
  * The ledger in an SQLite file, shared by all processes that have the datastore open (see `Ledger`).
  *
- * The main thread asks and adds through a connection of its own, with prepared statements; a thread does what takes
- * long or syncs (ledger-writer.ts). Where the main thread cannot do something in time, it forgets: what the ledger does
- * not know costs one request, what it says wrongly costs data.
+ * The main thread reads through a connection of its own, with prepared statements. It never writes, for a writer may
+ * have to wait for another one, or for a sync: what it notes, a thread writes a moment later (ledger-writer.ts), and
+ * until then the note answers here. Whatever is in doubt is forgotten: what the ledger does not know costs one request,
+ * what it says wrongly costs data.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { WorkerPool } from '../../base/async/worker-pool.ts'
@@ -21,7 +22,17 @@ import {
   type Suspect,
 } from '../ledger.ts'
 import { openLedgerFile } from './ledger-file.ts'
-import type { LedgerTask, OpenAnswer, PackedEntries, Rescued } from './ledger-tasks.ts'
+import { digestOfKey } from './chunk-keys.ts'
+import { LedgerNotes } from './ledger-notes.ts'
+import {
+  type Condemnations,
+  ENTRY_GONE,
+  type LedgerTask,
+  type OpenAnswer,
+  type PackedEntries,
+  type Rescued,
+  SIZE_UNKNOWN,
+} from './ledger-tasks.ts'
 import { hasSqliteCode, SQLITE_CORRUPT, SQLITE_NOTADB } from './sqlite-codes.ts'
 
 export interface SqliteLedgerOptions {
@@ -31,10 +42,8 @@ export interface SqliteLedgerOptions {
   readonly log: Log
 }
 
-/** How long the main thread waits for another writer; they hold their lock for a millisecond or two. */
+/** How long the main thread waits where SQLite lets it: readers hardly ever do. */
 const WAIT_MS = 40
-/** Entries added between two writings back of the log: some megabytes of it. */
-const ADDS_PER_WRITE_BACK = 1000
 const WORKER_URL = new URL('./ledger-worker.ts', import.meta.url)
 const FIRST_BYTES = 256
 
@@ -49,30 +58,29 @@ export class SqliteLedger implements Ledger {
   readonly #pool: WorkerPool
   readonly #database: DatabaseSync
   readonly #knows: StatementSync
-  readonly #insert: StatementSync
-  readonly #update: StatementSync
-  readonly #delete: StatementSync
-  readonly #noteGone: StatementSync
   readonly #suspectMs: StatementSync
   readonly #meta: StatementSync
-  /** Wrong entries that another writer kept us from removing; they count for nothing until the thread did it. */
-  readonly #dropping = new Set<Digest>()
-  /** Entries that came, less those that went, since the count was written; and those whose count is being written. */
-  #added = 0
-  #addedBefore = 0
-  #writingBack: Promise<void> | null = null
+  readonly #notes = new LedgerNotes()
+  /** As of the thread's last answer. */
+  #seen: Condemnations
+  #writing: Promise<void> | null = null
   #isBroken = false
   #isClosed = false
 
-  private constructor(options: SqliteLedgerOptions, pool: WorkerPool, database: DatabaseSync) {
+  private constructor(
+    options: SqliteLedgerOptions,
+    opened: {
+      readonly pool: WorkerPool
+      readonly database: DatabaseSync
+      readonly seen: Condemnations
+    },
+  ) {
+    const { database } = opened
     this.#options = options
-    this.#pool = pool
+    this.#pool = opened.pool
+    this.#seen = opened.seen
     this.#database = database
     this.#knows = database.prepare('SELECT size FROM chunks WHERE digest = ?')
-    this.#insert = database.prepare('INSERT OR IGNORE INTO chunks VALUES (?, ?)')
-    this.#update = database.prepare('UPDATE chunks SET size = ? WHERE digest = ?')
-    this.#delete = database.prepare('DELETE FROM chunks WHERE digest = ?')
-    this.#noteGone = database.prepare('INSERT OR IGNORE INTO gone VALUES (?)')
     this.#suspectMs = database.prepare('SELECT lastMs FROM suspects WHERE key = ?')
     this.#meta = database.prepare('SELECT value FROM meta WHERE name = ?')
   }
@@ -85,10 +93,10 @@ export class SqliteLedger implements Ledger {
   static async open(fs: FileSystem, options: SqliteLedgerOptions): Promise<SqliteLedger> {
     const pool = new WorkerPool(WORKER_URL, { size: 1 })
     try {
-      await openInThread(fs, pool, options)
+      const seen = await openInThread(fs, pool, options)
       const opened = openLedgerFile(options.path, WAIT_MS)
       if (opened.kind !== 'open') throw failedToOpen(options.path, opened)
-      return new SqliteLedger(options, pool, opened.database)
+      return new SqliteLedger(options, { pool, database: opened.database, seen })
     } catch (error) {
       await pool[Symbol.asyncDispose]()
       throw error
@@ -96,13 +104,14 @@ export class SqliteLedger implements Ledger {
   }
 
   get count(): number {
-    const written = Number(this.#readMeta('count') ?? 0)
-    return Math.max(written + this.#added + this.#addedBefore, 0)
+    return Math.max(Number(this.#readMeta('count') ?? 0) + this.#notes.countChange, 0)
   }
 
   knowsAt(bytes: Uint8Array, offset: number): { readonly size: number | null } | null {
-    if (this.#dropping.size > 0 && this.#dropping.has(digestFromBytes(bytes, offset))) return null
     try {
+      const note = this.#notes.isEmpty ? null : this.#noteOf(digestFromBytes(bytes, offset))
+      if (note === ENTRY_GONE) return null
+      if (note !== null) return { size: note === SIZE_UNKNOWN ? null : note }
       const row = this.#knows.get(bytes.subarray(offset, offset + DIGEST_SIZE))
       if (row === undefined) return null
       return { size: row['size'] === null ? null : Number(row['size']) }
@@ -113,30 +122,11 @@ export class SqliteLedger implements Ledger {
   }
 
   add(digest: Digest, size: number | null): void {
-    const bytes = digestToBytes(digest)
-    try {
-      if (this.#insert.run(bytes, size).changes === 0) {
-        if (size !== null) this.#update.run(size, bytes)
-      } else this.#added += 1
-      this.#dropping.delete(digest)
-    } catch (error) {
-      this.#warn('cannot write the ledger: a chunk stays unknown', error)
-    }
-    if (this.#added >= ADDS_PER_WRITE_BACK) this.#writeBackLater()
+    this.#note(digest, size ?? SIZE_UNKNOWN)
   }
 
   drop(digest: Digest): void {
-    const bytes = digestToBytes(digest)
-    const isRebuilding = this.#readMeta('rebuildMs') !== null
-    if (!isRebuilding && this.knowsAt(bytes, 0) === null) return
-    try {
-      // First: a crash in between leaves an unknown one.
-      if (isRebuilding) this.#noteGone.run(bytes)
-      this.#added -= Number(this.#delete.run(bytes).changes)
-    } catch (error) {
-      this.#warn('cannot remove an entry of the ledger at once', error)
-      this.#dropLater(digest, bytes)
-    }
+    this.#note(digest, ENTRY_GONE)
   }
 
   async entries(from: Digest, to: Digest | null, count: number): Promise<readonly LedgerEntry[]> {
@@ -147,12 +137,17 @@ export class SqliteLedger implements Ledger {
       count,
     })
     return Array.from(sizes, (size, index) => {
-      return { digest: digestFromBytes(digests, index * DIGEST_SIZE), size: size < 0 ? null : size }
+      const digest = digestFromBytes(digests, index * DIGEST_SIZE)
+      return { digest, size: size === SIZE_UNKNOWN ? null : size }
     })
   }
 
   async condemn(keys: readonly string[], nowMs: number): Promise<void> {
-    await this.#do({ kind: 'condemn', keys, nowMs })
+    for (const key of keys) {
+      const digest = digestOfKey(key)
+      if (digest !== null) this.#notes.forget(digest)
+    }
+    this.#seen = await this.#do<Condemnations>({ kind: 'condemn', keys, nowMs })
   }
 
   async acquit(keys: readonly string[]): Promise<void> {
@@ -189,7 +184,7 @@ export class SqliteLedger implements Ledger {
     const sizes = new Int32Array(entries.length)
     entries.forEach(({ digest, size }, index) => {
       digests.set(digestToBytes(digest), index * DIGEST_SIZE)
-      sizes[index] = size ?? -1
+      sizes[index] = size ?? SIZE_UNKNOWN
     })
     const packed = { digests, sizes }
     const nowMs = this.#options.clock.now()
@@ -199,7 +194,6 @@ export class SqliteLedger implements Ledger {
 
   async endRebuild(): Promise<void> {
     await this.#do({ kind: 'end-rebuild' })
-    this.#added = 0
   }
 
   get holder(): LedgerHolder | null {
@@ -215,23 +209,34 @@ export class SqliteLedger implements Ledger {
     for (let firstByte = 0; firstByte < FIRST_BYTES; firstByte += 1) {
       await this.#do({ kind: 'clear', firstByte })
     }
-    this.#added = 0
+  }
+
+  /** Resolves when all that was noted before is written: the batch on its way, and the one that waited for it. */
+  async flush(): Promise<void> {
+    await this.#writing
+    await this.#writing
   }
 
   /** Once; nothing is to be asked after. */
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
-    await this.#writingBack
-    this.#database.close()
     try {
-      await this.#do({ kind: 'close', added: this.#added })
+      await this.flush()
+      this.#database.close()
+      await this.#run({ kind: 'close' })
     } finally {
       await this.#pool[Symbol.asyncDispose]()
     }
   }
 
+  /** After all that was noted before. */
   async #do<Result = void>(task: Task): Promise<Result> {
+    await this.flush()
+    return await this.#run(task)
+  }
+
+  async #run<Result = void>(task: Task): Promise<Result> {
     const { path } = this.#options
     try {
       return await this.#pool.run<Result>({ ...task, path } satisfies LedgerTask)
@@ -241,29 +246,33 @@ export class SqliteLedger implements Ledger {
     }
   }
 
+  #note(digest: Digest, note: number): void {
+    this.#notes.set(digest, note, this.#seen)
+    if (this.#writing === null) this.#writing = this.#writeNotes()
+  }
+
+  /** What is noted of it and counts: of an entry that is noted another process may have condemned the object since. */
+  #noteOf(digest: Digest): number | null {
+    const found = this.#notes.find(digest)
+    if (found === null || found.note === ENTRY_GONE) return found?.note ?? null
+    const isCurrent =
+      Number(this.#readMeta('condemned')) === this.#seen.all &&
+      found.seen.foreign === this.#seen.foreign
+    return isCurrent ? found.note : null
+  }
+
+  async #writeNotes(): Promise<void> {
+    try {
+      this.#seen = await this.#run<Condemnations>({ kind: 'apply', ...this.#notes.take() })
+    } catch (error) {
+      this.#warn('cannot write the ledger: chunks stay unknown', error)
+    }
+    this.#notes.done()
+    this.#writing = this.#notes.waitingCount === 0 ? null : this.#writeNotes()
+  }
+
   #readMeta(name: string): unknown {
     return this.#meta.get(name)?.['value'] ?? null
-  }
-
-  #writeBackLater(): void {
-    if (this.#writingBack !== null) return
-    const added = this.#added
-    this.#addedBefore = added
-    this.#added = 0
-    this.#writingBack = this.#do({ kind: 'write-back', added })
-      .catch((error: unknown) => this.#warn('cannot write back the log of the ledger', error))
-      .finally(() => {
-        this.#addedBefore = 0
-        this.#writingBack = null
-      })
-  }
-
-  #dropLater(digest: Digest, digests: Uint8Array): void {
-    this.#dropping.add(digest)
-    this.#do({ kind: 'drop', digests }).then(
-      () => this.#dropping.delete(digest),
-      (error: unknown) => this.#warn('cannot remove an entry of the ledger', error),
-    )
   }
 
   /** Once until it is opened again; a damaged file is replaced then. */
@@ -279,9 +288,9 @@ async function openInThread(
   fs: FileSystem,
   pool: WorkerPool,
   { path, clock, log }: SqliteLedgerOptions,
-): Promise<void> {
+): Promise<Condemnations> {
   const answer = await run<OpenAnswer>(pool, { kind: 'open', path, nowMs: clock.now() })
-  if (answer.kind === 'open') return
+  if (answer.kind === 'open') return answer.seen
   if (answer.kind === 'too-new') throw failedToOpen(path, answer)
   const rescued = await run<Rescued | null>(pool, { kind: 'rescue', path })
   const aside = `${path}.damaged-${clock.now()}`
@@ -290,6 +299,7 @@ async function openInThread(
   const again = await run<OpenAnswer>(pool, { kind: 'open', path, nowMs: clock.now() })
   if (again.kind !== 'open') throw failedToOpen(path, again)
   await run(pool, { kind: 'adopt', path, rescued, nowMs: clock.now() })
+  return again.seen
 }
 
 async function run<Result>(pool: WorkerPool, task: LedgerTask): Promise<Result> {
