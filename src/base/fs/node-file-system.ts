@@ -11,6 +11,8 @@ import type {
   FileSystemUsage,
   OpenMode,
 } from './file-system.ts'
+import { DIRECT_SIZE_MIN, readDirect, writeDirect } from './direct-io.ts'
+import { DIRECT_ALIGNMENT } from './native-address.ts'
 import { flock, type LockRequest, ofdLock, syncfs, utimensatAsync } from './native.ts'
 import { systemClock } from '../time/clock.ts'
 import { systemError } from './system-error.ts'
@@ -53,7 +55,9 @@ class NodeFileHandle implements FileHandle {
   }
 
   async write(buffer: Uint8Array, position: number): Promise<void> {
-    await writePieces(this.#handle, buffer, { position, path: this.#path })
+    const done = await writeDirect(this.#handle, buffer, position)
+    const rest = buffer.subarray(done)
+    await writePieces(this.#handle, rest, { position: position + done, path: this.#path })
   }
 
   async writev(buffers: readonly Uint8Array[], position: number): Promise<void> {
@@ -183,13 +187,16 @@ async function readBounded(
   await using handle = await nodeFs.open(path, nodeFs.constants.O_RDONLY)
   const { size } = await handle.stat()
   if (size > sizeMax) throw systemError('EFBIG', 'read', path)
-  // One byte more than allowed: a file that grows meanwhile is noticed.
-  const bytes = allocate(Math.min(size, sizeMax) + 1)
-  let done = 0
-  for (;;) {
+  // More than allowed: a file that grows meanwhile is noticed.
+  const wanted = Math.min(size, sizeMax) + 1
+  const isBulk = wanted >= DIRECT_SIZE_MIN
+  const bytes = allocate(isBulk ? wholePages(wanted) : wanted)
+  let done = isBulk ? await readDirect(handle, bytes) : 0
+  // A read that is shorter than asked for, and not before the size, has seen the end.
+  while (done < size || done === 0) {
     const { bytesRead } = await handle.read(bytes, done, bytes.length - done, done)
     done += bytesRead
-    if (bytesRead === 0 || done === bytes.length) break
+    if (bytesRead === 0) break
   }
   if (done <= size) return bytes.subarray(0, done)
   if (done > sizeMax) throw systemError('EFBIG', 'read', path)
@@ -197,6 +204,10 @@ async function readBounded(
   const whole = toPlainBytes(await nodeFs.readFile(path))
   if (whole.length > sizeMax) throw systemError('EFBIG', 'read', path)
   return whole
+}
+
+function wholePages(size: number): number {
+  return Math.ceil(size / DIRECT_ALIGNMENT) * DIRECT_ALIGNMENT
 }
 
 function toPlainBytes(buffer: Uint8Array): Uint8Array<ArrayBuffer> {

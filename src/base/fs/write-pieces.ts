@@ -1,5 +1,6 @@
-/** Long writes through the page cache. */
+/** Long writes through the page cache, which keeps nothing of them where that can be asked for. */
 import type { FileHandle } from 'node:fs/promises'
+import { writeUncached } from './native-uncached.ts'
 import { systemError } from './system-error.ts'
 
 /**
@@ -14,10 +15,15 @@ export async function writePieces(
   bytes: Uint8Array,
   { position, path }: { readonly position: number; readonly path: string },
 ): Promise<void> {
+  // Who refuses one piece refuses the others.
+  let isUncached = bytes.length >= PIECE_SIZE
   for (let done = 0; done < bytes.length; ) {
-    const size = Math.min(bytes.length - done, PIECE_SIZE)
-    const { bytesWritten } = await handle.write(bytes, done, size, position + done)
-    if (bytesWritten === 0) throw systemError('EIO', 'write', path)
-    done += bytesWritten
+    const piece = bytes.subarray(done, done + PIECE_SIZE)
+    const at = position + done
+    const uncached = isUncached ? await writeUncached(handle.fd, piece, at) : null
+    isUncached &&= uncached !== null
+    const count = uncached ?? (await handle.write(piece, 0, piece.length, at)).bytesWritten
+    if (count === 0) throw systemError('EIO', 'write', path)
+    done += count
   }
 }

@@ -1,5 +1,6 @@
 /** One reader session: which chunks it may read, and reading them ahead along the index (backup-protocol.md 5). */
 import { BufferPool, type PooledBuffer } from '../../base/buffer-pool.ts'
+import { DIRECT_ALIGNMENT } from '../../base/fs/native-address.ts'
 import { parseArchiveName } from '../../formats/archive-name.ts'
 import type { Digest } from '../../formats/digest.ts'
 import { DigestMap, DigestSet } from '../../formats/digest-map.ts'
@@ -15,7 +16,12 @@ import { breathe, STEPS_PER_BREATH } from './breathe.ts'
 import { ReadAhead } from './read-ahead.ts'
 
 /** Most chunks fit: stored ones are seldom longer than 4 MiB. 64 MiB stay when the server is idle. */
-const buffers = new BufferPool({ size: (4 << 20) + 64, sizeMin: 256 << 10, countMax: 16 })
+const buffers = new BufferPool({
+  size: (4 << 20) + DIRECT_ALIGNMENT,
+  sizeMin: 256 << 10,
+  countMax: 16,
+  isAligned: true,
+})
 
 export class SnapshotReader implements AsyncDisposable {
   readonly store: Datastore

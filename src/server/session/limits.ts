@@ -47,6 +47,7 @@ export const bodyBuffers = new BufferPool({
   size: POOLED_SIZE + 64,
   sizeMin: POOLED_SIZE_MIN,
   countMax: 12,
+  isAligned: true,
 })
 
 /** Plain forms of compressed chunks. */
