@@ -2,6 +2,7 @@
 import type { Guard } from './guard.ts'
 
 const OWN = 'test/races/bucket-collection.test.ts'
+const ROOTS = 'test/races/bucket-roots.test.ts'
 const VERIFY = 'test/races/bucket-verify.test.ts'
 const COLLECTION = 'src/datastore/collection'
 const BUCKET = 'src/datastore/collection/bucket'
@@ -92,7 +93,7 @@ export const BUCKET_GUARDS: readonly Guard[] = [
         replace: '',
       },
     ],
-    test: [OWN, 'R-30, R-32: a chunk that is gone is reported'],
+    test: [ROOTS, 'R-30, R-32: a chunk that is gone is reported'],
   },
   {
     races: ['R-32'],
@@ -106,7 +107,7 @@ export const BUCKET_GUARDS: readonly Guard[] = [
           '    if (run.bucketRun !== null && missing.size < 0) await flagSnapshots(run, roots, missing)\n',
       },
     ],
-    test: [OWN, 'R-30, R-32: a chunk that is gone is reported'],
+    test: [ROOTS, 'R-30, R-32: a chunk that is gone is reported'],
   },
   {
     races: ['R-34', 'R-60'],
@@ -210,7 +211,7 @@ export const BUCKET_GUARDS: readonly Guard[] = [
         replace: '',
       },
     ],
-    test: [OWN, 'R-39, R-59: a bucket that somebody else took'],
+    test: [ROOTS, 'R-39, R-59: a bucket that somebody else took'],
   },
   {
     races: ['R-39', 'R-59'],
@@ -223,7 +224,7 @@ export const BUCKET_GUARDS: readonly Guard[] = [
         replace: '',
       },
     ],
-    test: [OWN, 'R-39, R-59: nor one that is taken while it is marked'],
+    test: [ROOTS, 'R-39, R-59: nor one that is taken while it is marked'],
   },
   {
     races: ['R-40'],
@@ -236,7 +237,7 @@ export const BUCKET_GUARDS: readonly Guard[] = [
         replace: "  if (store.settings.maintenance?.type === 'delete') {",
       },
     ],
-    test: [OWN, 'R-40: a refresh that did not end keeps collections away'],
+    test: [ROOTS, 'R-40: a refresh that did not end keeps collections away'],
   },
   {
     races: ['R-59'],
@@ -249,7 +250,7 @@ export const BUCKET_GUARDS: readonly Guard[] = [
         replace: '',
       },
     ],
-    test: [OWN, 'R-59: an index that only the bucket has'],
+    test: [ROOTS, 'R-59: an index that only the bucket has'],
   },
   {
     races: ['R-59'],
@@ -267,7 +268,7 @@ export const BUCKET_GUARDS: readonly Guard[] = [
         replace: 'return true',
       },
     ],
-    test: [OWN, 'R-59: an index that is another one in the bucket'],
+    test: [ROOTS, 'R-59: an index that is another one in the bucket'],
   },
   {
     races: ['R-65'],
@@ -280,7 +281,7 @@ export const BUCKET_GUARDS: readonly Guard[] = [
         replace: '    for (const { digest, size } of unknown) ledger.add(digest, size)\n',
       },
     ],
-    test: [OWN, 'R-65: what was deleted after its page was listed'],
+    test: [ROOTS, 'R-65: what was deleted after its page was listed'],
   },
   {
     races: ['R-70'],

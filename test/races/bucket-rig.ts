@@ -14,7 +14,9 @@ import {
   makeBucketStore,
 } from '../support/bucket-store.ts'
 import { makeTemporaryFolder } from '../support/temporary-folder.ts'
-import { makeChunk, STORE } from '../support/test-store.ts'
+import { forget } from '../support/collection.ts'
+import { backUp, makeChunk, STORE } from '../support/test-store.ts'
+import { DAY_1, DAY_2 } from './rig.ts'
 
 /** Real time that a test may skip; who sleeps for long waits for that. */
 export class SkipClock implements Clock {
@@ -180,4 +182,36 @@ export function assertNothingHeld({ store }: Pick<BucketRig, 'store'>): void {
   assert.equal(store.core.gate.size, 0)
   assert.equal(store.core.sessions.onRegister, null)
   assert.equal(store.core.processLock.isExclusive, false)
+}
+
+/** All that is there is older than this second. */
+export const SOME_TIME_MS = 5_000
+
+/** A store with one chunk that nobody needs any more. */
+export async function makeGarbage(
+  rig: BucketRig,
+  texts: readonly string[] = ['gone'],
+): Promise<{ readonly key: string }> {
+  await backUp(rig.store, DAY_1, [...texts, 'kept'])
+  await backUp(rig.store, DAY_2, ['kept'])
+  await forget(rig.store, DAY_1)
+  rig.clock.skip(SOME_TIME_MS)
+  rig.objects.requests.length = 0
+  return { key: await keyOf(texts[0] ?? '') }
+}
+
+export function deletesOf({ objects }: BucketRig): readonly string[] {
+  return objects.requests
+    .filter(({ operation }) => operation === 'delete')
+    .flatMap(({ keys }) => keys)
+}
+
+/** Everything that can run without the bucket or time has run. */
+export async function settle(): Promise<void> {
+  for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve))
+}
+
+/** As the folder of a snapshot is named. */
+export function timeText(time: number): string {
+  return new Date(time * 1000).toISOString().replace('.000', '')
 }

@@ -27,6 +27,7 @@ const SYNC = 'comes with the sync issue'
 const JOBS = 'comes with the jobs issue'
 const COLLECTION_RACES = 'src/datastore/collection/races.test.ts'
 const OWN = 'test/races/collection.test.ts'
+const ROOTS = 'test/races/bucket-roots.test.ts'
 const BUCKET = 'test/races/bucket-collection.test.ts'
 
 export const RACES: readonly Race[] = [
@@ -228,9 +229,9 @@ export const RACES: readonly Race[] = [
     tests: [
       ['src/datastore/bucket/claim.test.ts', 'a clone: who raises first goes on, the other one'],
       ['src/datastore/bucket/claim.test.ts', 'a clone that raises in the middle of a run stops it'],
-      [BUCKET, 'R-59: what only the local tree has stays a root'],
-      [BUCKET, 'R-59: an index of the bucket that cannot be understood'],
-      [BUCKET, 'R-59: an old ledger is found out'],
+      [ROOTS, 'R-59: what only the local tree has stays a root'],
+      [ROOTS, 'R-59: an index of the bucket that cannot be understood'],
+      [ROOTS, 'R-59: an old ledger is found out'],
     ],
   },
   { id: 'R-60', title: 'requests that outlive their caller' },
@@ -246,7 +247,7 @@ export const RACES: readonly Race[] = [
     id: 'R-65',
     title: 'an answer older than its gate',
     tests: [
-      [BUCKET, 'R-65: a chunk that was uploaded after its page was listed'],
+      [ROOTS, 'R-65: a chunk that was uploaded after its page was listed'],
       [BUCKET, 'R-65: the ledger forgets, and suspects, before the DELETE'],
       [
         'src/storage/bucket-chunks/s3-backend.test.ts',
