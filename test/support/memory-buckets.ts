@@ -2,31 +2,83 @@
 import { systemClock } from '../../src/base/time/clock.ts'
 import type { S3Endpoint } from '../../src/config/s3-endpoint-file.ts'
 import type { BucketOpener, BucketOptions, OpenBucket } from '../../src/server/s3/bucket-opener.ts'
-import { MemoryObjectStore } from '../../src/storage/memory-object-store.ts'
+import {
+  MemoryObjectStore,
+  type MemoryObjectStoreOptions,
+} from '../../src/storage/memory-object-store.ts'
+import type { ObjectStore } from '../../src/storage/object-store.ts'
 import { errors } from '../../src/storage/s3/errors.ts'
 
+export interface HeldRequest {
+  readonly arrived: Promise<void>
+  release(): void
+}
+
 export class MemoryBuckets implements BucketOpener {
-  readonly buckets: ReadonlyMap<string, MemoryObjectStore>
+  readonly #names: readonly string[]
+  readonly #stores = new Map<string, MemoryObjectStore>()
+  #held: { arrived: () => void; released: Promise<void> } | null = null
   /** Endpoints as they were when a client was opened, in order. */
   readonly opened: S3Endpoint[] = []
   closedCount = 0
+  /** What every request fails with. */
+  failure: Error | null = null
+  /** Conditions that the stores ignore from now on. */
+  ignores: NonNullable<MemoryObjectStoreOptions['ignores']> = []
 
   constructor(names: readonly string[]) {
-    const clock = systemClock
-    this.buckets = new Map(
-      names.map((name) => [name, new MemoryObjectStore({ clock, place: `memory/${name}` })]),
-    )
+    this.#names = names
   }
 
   open(endpoint: S3Endpoint, bucket: string, _options: BucketOptions): OpenBucket {
-    const objects = this.buckets.get(bucket)
-    if (objects === undefined) throw noBucket(bucket)
+    if (!this.#names.includes(bucket)) throw noBucket(bucket)
     this.opened.push(endpoint)
-    return { objects, close: () => void (this.closedCount += 1) }
+    return { objects: this.#watched(bucket), close: () => void (this.closedCount += 1) }
   }
 
   async listBuckets(): Promise<readonly string[]> {
-    return [...this.buckets.keys()]
+    return this.#names
+  }
+
+  /** The next request waits when it has come. */
+  hold(): HeldRequest {
+    const arrived = Promise.withResolvers<void>()
+    const released = Promise.withResolvers<void>()
+    this.#held = { arrived: arrived.resolve, released: released.promise }
+    return { arrived: arrived.promise, release: released.resolve }
+  }
+
+  #store(bucket: string): MemoryObjectStore {
+    const key = JSON.stringify([bucket, this.ignores])
+    const place = `memory/${bucket}`
+    const known = this.#stores.get(key)
+    const store =
+      known ?? new MemoryObjectStore({ clock: systemClock, place, ignores: this.ignores })
+    this.#stores.set(key, store)
+    return store
+  }
+
+  #watched(bucket: string): ObjectStore {
+    return new Proxy(this.#store(bucket), {
+      get: (_target, name) => {
+        const store = this.#store(bucket)
+        const member: unknown = Reflect.get(store, name, store)
+        if (typeof member !== 'function') return member
+        if (name === 'list') return member.bind(store) as unknown
+        return async (...args: unknown[]) => {
+          await this.#pass()
+          return (await member.apply(store, args)) as unknown
+        }
+      },
+    })
+  }
+
+  async #pass(): Promise<void> {
+    const held = this.#held
+    this.#held = null
+    held?.arrived()
+    await held?.released
+    if (this.failure !== null) throw this.failure
   }
 }
 
