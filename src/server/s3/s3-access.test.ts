@@ -90,7 +90,8 @@ suite('S3Access', () => {
   test('a rotated secret counts from the next request on, and ends none', async (context) => {
     const { buckets, access, files, clock } = await open(context)
     await using s3 = access()
-    const { objects, close } = await s3.openStore(NAME)
+    const opened = await s3.openStore(NAME)
+    const { objects } = opened
     await objects.put('store1/a', new Uint8Array([1]), ABSENT)
     const held = buckets.hold()
     const reading = objects.get('store1/a')
@@ -107,7 +108,7 @@ suite('S3Access', () => {
     held.release()
     assert.deepEqual(((await reading) as StoredObject).body, new Uint8Array([1]))
     assert.equal(buckets.closedCount, closed + 1)
-    await close?.()
+    await opened.close?.()
     assert.equal(buckets.closedCount, buckets.opened.length)
   })
 
