@@ -125,6 +125,20 @@ suite('SqliteLedger', () => {
     assert.deepEqual(knows(two, b), { size: 1 })
   })
 
+  test('what this process condemns is unknown at once', async (context) => {
+    const { open, path, clock } = await makeRig(context)
+    const ledger = await open()
+    using lock = new DatabaseSync(path)
+    lock.exec('BEGIN IMMEDIATE')
+    ledger.add(A, 1)
+    assert.notEqual(knows(ledger, A), null)
+    const condemned = ledger.condemn([KEY_A], clock.now())
+    assert.equal(knows(ledger, A), null)
+    lock.exec('COMMIT')
+    await condemned
+    assert.equal(knows(ledger, A), null)
+  })
+
   test('what this process condemns takes nothing else with it', async (context) => {
     const { open, clock } = await makeRig(context)
     const ledger = await open()
@@ -152,7 +166,7 @@ suite('SqliteLedger', () => {
     ['no database', (path: string) => writeFileSync(path, 'not a database'.repeat(1000))],
     ['a foreign database', makeForeign],
   ] as const) {
-    test(`${what} is moved aside; everything is a suspect for a while`, async (context) => {
+    test(`moved aside, everything is a suspect for a while: ${what}`, async (context) => {
       const { open, path, folder, lines, clock } = await makeRig(context)
       spoil(path)
       const ledger = await open()
