@@ -3,6 +3,7 @@ import type { Guard } from './guard.ts'
 
 const OWN = 'test/races/bucket-collection.test.ts'
 const ROOTS = 'test/races/bucket-roots.test.ts'
+const SIDES = 'test/races/bucket-sides.test.ts'
 const VERIFY = 'test/races/bucket-verify.test.ts'
 const COLLECTION = 'src/datastore/collection'
 const BUCKET = 'src/datastore/collection/bucket'
@@ -321,5 +322,134 @@ export const BUCKET_GUARDS: readonly Guard[] = [
       },
     ],
     test: [VERIFY, 'R-31: what the way to the bucket does says nothing of a chunk'],
+  },
+  {
+    races: ['R-57'],
+    what: 'a snapshot goes from the bucket before it goes from here',
+    where: 'removeFolder()',
+    cuts: [
+      {
+        file: 'src/datastore/remove-snapshot.ts',
+        find: '  await store.bucket?.tree.removeTree(relativeSnapshotPath(ns, ref))\n',
+        replace: '',
+      },
+      {
+        file: 'src/datastore/remove-snapshot.ts',
+        find: '  await store.fs.removeTree(hidden)\n',
+        replace:
+          '  await store.fs.removeTree(hidden)\n  await store.bucket?.tree.removeTree(relativeSnapshotPath(ns, ref))\n',
+      },
+    ],
+    test: [SIDES, 'R-57: a snapshot that the bucket does not let go'],
+  },
+  {
+    races: ['R-57'],
+    what: 'a manifest is in the bucket before it gets its name here',
+    where: 'publishSnapshot()',
+    cuts: [
+      {
+        file: 'src/datastore/sessions/publish.ts',
+        find: '  await publishInBucket(store, options)\n',
+        replace: '',
+      },
+    ],
+    test: [SIDES, 'R-57: a backup is finished here only when it is in the bucket'],
+  },
+  {
+    races: ['R-57'],
+    what: 'protection ends in the bucket first',
+    where: 'unprotect()',
+    cuts: [
+      {
+        file: 'src/datastore/snapshots.ts',
+        find: '  await store.bucket?.tree.remove(`${relativeSnapshotPath(ns, ref)}/${PROTECTED_FILE}`)\n',
+        replace: '',
+      },
+    ],
+    test: [SIDES, 'R-57: what the bucket keeps protected'],
+  },
+  {
+    races: ['R-60'],
+    what: 'no snapshot begins where a delete may still be executed',
+    where: 'checkRemoteFolder()',
+    cuts: [
+      {
+        file: 'src/datastore/sessions/begin-backup.ts',
+        find: '  await bucket.tree.checkUsable(folder)\n',
+        replace: '',
+      },
+    ],
+    test: [SIDES, 'R-60: where a delete may still come'],
+  },
+  {
+    races: ['R-64'],
+    what: 'marker files of a datastore that is taken over are moved aside',
+    where: 'setChunksAside()',
+    cuts: [
+      {
+        file: 'src/datastore/create.ts',
+        find: '  await setChunksAside(fs, options)\n',
+        replace: '',
+      },
+    ],
+    test: [SIDES, 'R-64: stock’s marker files are no evidence'],
+  },
+  {
+    races: ['R-66'],
+    what: 'a place in a bucket is open once',
+    where: 'openBucket()',
+    cuts: [
+      {
+        file: 'src/datastore/bucket/open-bucket.ts',
+        find: '  if (places.has(place)) {',
+        replace: "  if (places.has('')) {",
+      },
+    ],
+    test: [SIDES, 'R-66: two folders never have one place in a bucket'],
+  },
+  {
+    races: ['R-70'],
+    what: 'what is replaced is replaced only as it was read',
+    where: 'ObjectTree.#conditionFor()',
+    cuts: [
+      {
+        file: 'src/datastore/bucket/object-tree.ts',
+        find: "    return verdict.ifMatch === null ? { kind: 'always' } : { kind: 'unchanged', etag }\n",
+        replace: "    return { kind: 'always' }\n",
+      },
+    ],
+    test: [SIDES, 'R-70: a late PUT of an older manifest'],
+  },
+  {
+    races: ['R-39'],
+    what: 'a bucket is claimed by a conditional PUT',
+    where: 'writeInUse()',
+    cuts: [
+      {
+        file: 'src/datastore/bucket/claim.ts',
+        find: "  const condition = { kind: isConditional ? 'absent' : 'always' } as const\n  const answer",
+        replace: "  const condition = { kind: 'always' } as const\n  const answer",
+      },
+    ],
+    test: [
+      'src/datastore/bucket/claim.test.ts',
+      'a second server is refused with the name of the first',
+    ],
+  },
+  {
+    races: ['R-27'],
+    what: 'a chunk is put only where there is none, and what was there is a duplicate',
+    where: 'S3Backend.#upload()',
+    cuts: [
+      {
+        file: `${CHUNKS}/s3-backend.ts`,
+        find: "{ kind: honoursIfNoneMatch ? 'absent' : 'always' } as const",
+        replace: "{ kind: 'always' } as const",
+      },
+    ],
+    test: [
+      'src/storage/bucket-chunks/s3-backend.test.ts',
+      'an unknown one costs one PUT, whether it is there or not',
+    ],
   },
 ]

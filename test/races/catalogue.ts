@@ -1,5 +1,6 @@
 /** Every race of races.md: what protects from it here, or where it belongs. docs/races.md is made of this. */
 import { BUCKET_GUARDS } from './bucket-guards.ts'
+import { CHUNK_GUARDS } from './chunk-guards.ts'
 import { COLLECTION_GUARDS } from './collection-guards.ts'
 import type { Guard } from './guard.ts'
 import { SESSION_GUARDS } from './session-guards.ts'
@@ -8,6 +9,7 @@ import { STORE_GUARDS } from './store-guards.ts'
 export const GUARDS: readonly Guard[] = [
   ...COLLECTION_GUARDS,
   ...BUCKET_GUARDS,
+  ...CHUNK_GUARDS,
   ...SESSION_GUARDS,
   ...STORE_GUARDS,
 ]
@@ -22,7 +24,6 @@ export interface Race {
   readonly note?: string
 }
 
-const S3 = 'comes with the S3 issue'
 const SYNC = 'comes with the sync issue'
 const JOBS = 'comes with the jobs issue'
 const COLLECTION_RACES = 'src/datastore/collection/races.test.ts'
@@ -219,7 +220,6 @@ export const RACES: readonly Race[] = [
   {
     id: 'R-57',
     title: 'local tree and bucket differ',
-    note: 'every operation dies at each of its steps; a test for each of both orders would say less',
     tests: [['src/datastore/bucket/two-sides.test.ts', '${one.name}: dies at each step']],
   },
   { id: 'R-58', title: 'status file' },
@@ -242,7 +242,7 @@ export const RACES: readonly Race[] = [
   },
   { id: 'R-62', title: 'good on paper after a power cut', note: 'real cuts: test/crash' },
   { id: 'R-63', title: 'a sync error is reported once' },
-  { id: 'R-64', title: 'markers are no evidence', note: S3 },
+  { id: 'R-64', title: 'markers are no evidence' },
   {
     id: 'R-65',
     title: 'an answer older than its gate',
