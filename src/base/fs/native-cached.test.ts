@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { makeTemporaryFolder } from '../../../test/support/temporary-folder.ts'
+import { nativeCall } from './native.ts'
 import { CachedFiles } from './native-cached.ts'
+
+const FADVISE = 'int posix_fadvise(int fd, int64_t offset, int64_t length, int advice)'
+const DONT_NEED = 4
 
 suite('CachedFiles', () => {
   test('reads what was just written, or nothing, but never a part', async (context) => {
@@ -24,6 +28,21 @@ suite('CachedFiles', () => {
       assert.deepEqual(target.subarray(0, count), new Uint8Array(content.subarray(0, count)))
     }
     context.diagnostic(`${readCount} of 9 were in memory`)
+  })
+
+  test('reads no part of a file whose rest is on disk alone', async (context) => {
+    const folder = await makeTemporaryFolder(context, { onDisk: true })
+    using files = CachedFiles.open(folder)
+    if (files === null) return context.skip('needs the native seam')
+    const half = 2 << 20
+    const path = join(folder, 'file')
+    writeFileSync(path, Buffer.alloc(2 * half, 'x'), { flush: true })
+    const fd = openSync(path, 'r')
+    context.after(() => closeSync(fd))
+    nativeCall(FADVISE, [fd, half, half, DONT_NEED])
+    const count = files.read('file', new Uint8Array(4 * half))
+    context.diagnostic(count === null ? 'half of it was forgotten' : 'all of it was kept')
+    assert.ok(count === null || count === 2 * half, `${count} bytes`)
   })
 
   test('takes another buffer, and leaves what it cannot read to others', async (context) => {

@@ -136,16 +136,16 @@ for (const engine of ['worker', 'door'] as const) {
 
     test('makes more passes by itself when the marks take more than gc-memory', async (context) => {
       // A table begins with 16 KiB; a block of keys is not counted beyond what is in it.
-      const settings = { gcMemoryMax: 22_000 }
+      const settings = { gcMemoryMax: 18_500 }
       const { store } = await gcStore(context, { fs, settings })
-      const texts = Array.from({ length: 1_000 }, (_value, index) => `chunk ${index}`)
+      const texts = Array.from({ length: 400 }, (_value, index) => `chunk ${index}`)
       await backUp(store, T0, texts)
-      await backUp(store, T0 + DAY, texts.slice(0, 990))
+      await backUp(store, T0 + DAY, texts.slice(0, 390))
       await forget(store, T0)
       const lines: string[] = []
       const status = await gc(store, { lines })
       assert.equal(status['removed-chunks'], 10)
-      assert.equal(status['disk-chunks'], 990)
+      assert.equal(status['disk-chunks'], 390)
       assert.equal(status['index-file-count'], 1)
       const halved = lines.filter((line) => line.startsWith('marks take too much memory'))
       assert.ok(halved.length > 0, lines.join('\n'))

@@ -1,9 +1,10 @@
 /** The roots of a run: every index that was read, and the marks of all of them. */
+import { DYNAMIC_ENTRY_SIZE } from '../../formats/dynamic-index.ts'
 import { quote } from '../debug-text.ts'
 import { errors } from '../errors.ts'
 import type { MarkAnswer } from './engine.ts'
 import type { Memory, RootEntry } from './memory.ts'
-import { type MarksState, MARKS_MAX } from './marks.ts'
+import { Marks, type MarksState, MARKS_MAX, PREFIX_COUNT } from './marks.ts'
 import { drainMoveJournal } from './move-journal.ts'
 import type { CollectionRun } from './run.ts'
 import { isExpectedPlace, type RootFile, walkRoots } from './walk-roots.ts'
@@ -11,6 +12,9 @@ import { isExpectedPlace, type RootFile, walkRoots } from './walk-roots.ts'
 /** Files and bytes of one call to the engine: what is shown as progress, and how soon an abort is noticed. */
 const BATCH_COUNT = 64
 const BATCH_BYTES = 64 << 20
+/** About what a mark takes, and the part of the allowed memory that may be taken without knowing what for. */
+const MARK_SIZE = 14
+const ROOM_PART = 8
 /** Each round needs an index that appeared in the one before; a store that is never still is left alone. */
 const ROUNDS_MAX = 100
 
@@ -132,7 +136,10 @@ export class Roots {
     this.#total = this.#files.length
     const { memory, capacity } = this.#options
     const restored = await memory.restore(this.#files, capacity)
-    if (restored === null) return
+    if (restored === null) {
+      if (capacity === 0) this.#marks = roomFor(this.#files, this.#options)
+      return
+    }
     this.#marks = restored.marks
     for (const entry of restored.entries) {
       this.#read.set(identityOf(entry.identity), entry)
@@ -198,6 +205,19 @@ export class Roots {
     if (strange.length === 0) return
     progress.warn(`Found ${strange.length} index files outside of expected directory scheme`)
   }
+}
+
+/** An empty table with room for what the largest index names: growing would cost half as much as marking. */
+function roomFor(
+  files: readonly RootFile[],
+  { marks, bytesMax }: Pick<RootsOptions, 'marks' | 'bytesMax'>,
+): MarksState {
+  const sizeMax = files.reduce((most, { size }) => Math.max(most, size), 0)
+  const { from, to, isShared: shared } = marks
+  const count = (sizeMax / DYNAMIC_ENTRY_SIZE) * ((to - from) / PREFIX_COUNT)
+  // It may name one chunk many times.
+  const capacity = Math.ceil(Math.min(count, bytesMax / ROOM_PART / MARK_SIZE))
+  return new Marks({ from, to, capacity, shared }).state
 }
 
 function identityOf(file: { dev: bigint; ino: bigint; ctimeNs: bigint }): string {
