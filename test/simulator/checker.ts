@@ -74,12 +74,16 @@ export interface Scene {
   /** The schedule itself removes or damages something. */
   readonly isDestroying: boolean
   isForeign(actor: Actor | null): boolean
+  /** The file of active operations says something else now. */
+  usesChanged(content: Uint8Array): void
   fail(violation: Violation): void
 }
 
 /** Smaller steps are clocks that are steered. */
 const CLOCK_STEP_MAX_MS = 60_000
 const HIDDEN = '/.removed-'
+/** Of the file that counts uses, one for each datastore. */
+const ACTIVE_FOLDER = 'active-operations'
 /** As it stands in a manifest. */
 export const VERIFY_STATE = '"verify_state"'
 
@@ -106,6 +110,7 @@ export class Checker implements Watcher {
 
   moved(inode: Inode, from: { readonly folder: Inode; readonly name: string }): void {
     const oldPath = `${from.folder.path}/${from.name}`
+    if (inode.parent?.name === ACTIVE_FOLDER) this.#world.usesChanged(inode.data)
     const before = placeOf(oldPath)
     const after = placeOf(inode.path)
     if (before?.kind === 'chunk') this.#chunkGone(before.digest, inode, 'renamed')

@@ -18,6 +18,7 @@ export async function simulate(args: string[]): Promise<number> {
       seeds: { type: 'string', default: '5000' },
       from: { type: 'string', default: '1' },
       minutes: { type: 'string' },
+      needs: { type: 'string', default: '' },
       shrink: { type: 'boolean', default: false },
       print: { type: 'boolean', default: false },
       endings: { type: 'boolean', default: false },
@@ -33,7 +34,8 @@ export async function simulate(args: string[]): Promise<number> {
       return 0
     }
     const endsMs = performance.now() + Number(values.minutes ?? Infinity) * 60_000
-    return runAll({ ...values, from, endsMs, count: Number(values.seeds) })
+    const needs = values.needs.split(',').filter((kind) => kind !== '')
+    return runAll({ ...values, from, endsMs, needs, count: Number(values.seeds) })
   })
 }
 
@@ -54,6 +56,7 @@ function runAll(options: {
   readonly count: number
   /** When no more seeds are begun. */
   readonly endsMs: number
+  readonly needs: readonly string[]
   readonly shrink: boolean
   readonly endings: boolean
 }): number {
@@ -63,7 +66,7 @@ function runAll(options: {
   let steps = 0
   for (let done = 0; done < options.count && performance.now() < options.endsMs; ) {
     const count = Math.min(SEEDS_PER_LINE, options.count - done)
-    const run = runSeeds(options.from + done, count)
+    const run = runSeeds(options.from + done, count, options.needs)
     steps += run.stepCount
     done += run.seedCount
     for (const [name, times] of run.endings) endings.set(name, (endings.get(name) ?? 0) + times)

@@ -10,12 +10,13 @@ export interface Run {
   readonly endings: ReadonlyMap<string, number>
 }
 
-/** Stops at the first failure, or when `isOver` says so. */
-export function runSeeds(from: number, count: number): Run {
+/** Stops at the first failure. Schedules without the kinds of operations in `needs` are passed over. */
+export function runSeeds(from: number, count: number, needs: readonly string[] = []): Run {
   let stepCount = 0
   const endings = new Map<string, number>()
   for (let seed = from; seed < from + count; seed += 1) {
     const schedule = makeSchedule(seed)
+    if (!needs.every((kind) => schedule.operations.some((one) => one.kind === kind))) continue
     const outcome = runSchedule(schedule)
     stepCount += outcome.stepCount
     for (const [name, ending] of outcome.endings) {

@@ -1,10 +1,13 @@
 /** What a faulty variant of the protocol is. */
 import type { SourcePatch } from '../support/source-patch.ts'
+import type { Kind } from './operations/table.ts'
 
 export interface Mutation {
   /** The race of races.md that it brings back, with a letter where there are several. */
   readonly id: string
   readonly what: string
+  /** Operations without which it cannot show: seeds that lack one are not played. */
+  readonly needs?: readonly Kind[]
   readonly patches: readonly Omit<SourcePatch, 'id'>[]
 }
 

@@ -5,6 +5,7 @@ export const SNAPSHOT_MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-41',
     what: 'a backup makes the folder of its namespace',
+    needs: ['removeSpace', 'backup'],
     patches: [
       {
         file: `${SESSIONS}/begin-backup.ts`,
@@ -17,6 +18,7 @@ export const SNAPSHOT_MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-42',
     what: 'a manifest is changed without its lock',
+    needs: ['setNotes'],
     patches: [
       {
         file: 'src/datastore/manifest-store.ts',
@@ -41,6 +43,7 @@ export const SNAPSHOT_MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-45',
     what: 'the base of a session is not locked',
+    needs: ['backup'],
     patches: [
       {
         file: 'src/datastore/locks.ts',
@@ -55,6 +58,7 @@ export const SNAPSHOT_MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-46',
     what: 'two sessions share the lock of a group',
+    needs: ['backup'],
     patches: [
       {
         file: 'src/datastore/locks.ts',
@@ -77,6 +81,7 @@ export const SNAPSHOT_MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-48',
     what: 'protection is looked at before the lock only',
+    needs: ['protect'],
     patches: [
       {
         file: 'src/datastore/remove-snapshot.ts',
@@ -88,6 +93,7 @@ export const SNAPSHOT_MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-49',
     what: "a group whose maker crashed before it had an owner is nobody's for ever",
+    needs: ['backup', 'crash'],
     patches: [
       {
         file: `${SESSIONS}/begin-backup.ts`,
@@ -99,6 +105,7 @@ export const SNAPSHOT_MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-53',
     what: 'the file of active operations is changed without its lock',
+    needs: ['retire'],
     patches: [
       {
         file: 'src/datastore/active-operations.ts',
@@ -111,6 +118,7 @@ export const SNAPSHOT_MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-53b',
     what: 'who begins while an end is being written counts on what the file says',
+    needs: ['retire'],
     patches: [
       {
         file: 'src/datastore/active-operations.ts',
@@ -122,6 +130,7 @@ export const SNAPSHOT_MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-55',
     what: 'a damaged chunk of another size counts as a duplicate',
+    needs: ['rot', 'backup'],
     patches: [
       {
         file: 'src/storage/filesystem-backend.ts',
@@ -133,6 +142,7 @@ export const SNAPSHOT_MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-56',
     what: "temporary files of chunks are nobody's",
+    needs: ['backup'],
     patches: [
       {
         file: `${COLLECTION}/list-folder.ts`,
@@ -144,6 +154,7 @@ export const SNAPSHOT_MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-56b',
     what: 'what a cut update of a manifest left stays',
+    needs: ['setNotes'],
     patches: [
       {
         file: `${COLLECTION}/collect.ts`,
@@ -155,6 +166,7 @@ export const SNAPSHOT_MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-61',
     what: 'moves of other programs are not looked for, and the store is walked once',
+    needs: ['stockMove', 'collect'],
     patches: [
       {
         file: `${COLLECTION}/roots.ts`,
@@ -171,6 +183,7 @@ export const SNAPSHOT_MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-61b',
     what: 'a snapshot on its way is not held back from a collection in another process',
+    needs: ['move', 'reload', 'collect'],
     patches: [
       {
         file: 'src/datastore/move/move-group.ts',
@@ -187,6 +200,7 @@ export const SNAPSHOT_MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-62',
     what: 'the manifest gets its name before the rest is durable',
+    needs: ['backup', 'cutPower'],
     patches: [
       {
         file: `${SESSIONS}/publish.ts`,
@@ -199,6 +213,7 @@ export const SNAPSHOT_MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-62b',
     what: 'finish is answered without a sync',
+    needs: ['backup', 'cutPower'],
     patches: [
       {
         file: `${SESSIONS}/publish.ts`,
@@ -210,6 +225,7 @@ export const SNAPSHOT_MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-62c',
     what: 'chunks of an unclean end are trusted',
+    needs: ['backup', 'cutPower'],
     patches: [
       {
         file: 'src/datastore/doubt.ts',
@@ -221,6 +237,7 @@ export const SNAPSHOT_MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-63',
     what: 'a failed sync concerns only the session that asked',
+    needs: ['backup', 'failWriteBack'],
     patches: [
       {
         file: 'src/datastore/store-core.ts',
@@ -232,6 +249,7 @@ export const SNAPSHOT_MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-63b',
     what: 'each sync takes a fresh descriptor',
+    needs: ['backup', 'failWriteBack'],
     patches: [
       {
         file: 'src/datastore/store-sync.ts',
@@ -243,6 +261,7 @@ export const SNAPSHOT_MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-63c',
     what: 'chunks are trusted after a failed sync',
+    needs: ['backup', 'failWriteBack'],
     patches: [
       {
         file: 'src/datastore/store-core.ts',
@@ -254,6 +273,7 @@ export const SNAPSHOT_MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-63d',
     what: 'nothing is synced before the first chunk goes',
+    needs: ['forget', 'collect', 'cutPower'],
     patches: [
       {
         file: `${COLLECTION}/collect.ts`,
@@ -270,6 +290,7 @@ export const SNAPSHOT_MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-63e',
     what: "the file system of a session's namespace is not synced",
+    needs: ['backup'],
     patches: [
       {
         file: `${SESSIONS}/begin-backup.ts`,
@@ -281,6 +302,7 @@ export const SNAPSHOT_MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-66',
     what: 'sessions and gate belong to the path of a store',
+    needs: ['reconfigure', 'collect'],
     patches: [
       {
         file: 'src/datastore/store-core.ts',
@@ -307,6 +329,7 @@ export const SNAPSHOT_MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-67',
     what: 'the marks are asked before the last checks and not again',
+    needs: ['backup', 'collect'],
     patches: [
       {
         file: `${COLLECTION}/sweep.ts`,
@@ -325,6 +348,7 @@ export const SNAPSHOT_MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-68',
     what: 'an index is known by its file alone, and no list is read again',
+    needs: ['resync', 'collect'],
     patches: [
       {
         file: `${COLLECTION}/mark-index.ts`,
@@ -341,6 +365,7 @@ export const SNAPSHOT_MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-69',
     what: 'roots that vanished since the last run are not missed',
+    needs: ['unmountSpace', 'collect'],
     patches: [
       {
         file: `${COLLECTION}/memory.ts`,

@@ -20,6 +20,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-02',
     what: 'a folder of snapshots that reads empty once has none',
+    needs: ['collect'],
     patches: [
       {
         file: `${COLLECTION}/roots.ts`,
@@ -31,6 +32,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-03',
     what: 'a collection does not hear of what sessions register',
+    needs: ['backup', 'collect'],
     patches: [
       {
         file: 'src/datastore/uploads/session-digests.ts',
@@ -42,6 +44,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-04',
     what: 'moves are neither registered nor journalled, and the store is walked once',
+    needs: ['collect'],
     patches: [
       {
         file: 'src/datastore/move/moved-digests.ts',
@@ -69,6 +72,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-06',
     what: 'a folder that cannot be read has no indexes',
+    needs: ['collect'],
     patches: [
       {
         file: `${COLLECTION}/walk-roots.ts`,
@@ -80,6 +84,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-08',
     what: 'the cutoff is taken when a chunk is looked at',
+    needs: ['collect', 'backup'],
     patches: [
       {
         file: `${COLLECTION}/sweep.ts`,
@@ -93,6 +98,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-10',
     what: 'sessions that live when a collection begins are not seeded',
+    needs: ['backup', 'collect'],
     patches: [
       {
         file: `${COLLECTION}/run.ts`,
@@ -104,6 +110,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-10b',
     what: 'sessions are listed and heard of after the indexes were read',
+    needs: ['backup', 'collect'],
     patches: [
       {
         file: `${COLLECTION}/collect.ts`,
@@ -126,6 +133,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-11',
     what: 'finish does not look at known chunks',
+    needs: ['backup'],
     patches: [
       {
         file: `${SESSIONS}/known-chunks.ts`,
@@ -137,6 +145,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-12',
     what: 'finish does not look at chunks that were answered as duplicates',
+    needs: ['backup'],
     patches: [
       {
         file: 'src/datastore/uploads/session-digests.ts',
@@ -149,6 +158,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-13',
     what: 'a collection removes without the gate',
+    needs: ['backup', 'collect'],
     patches: [
       {
         file: `${COLLECTION}/sweep.ts`,
@@ -160,6 +170,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-14',
     what: 'a duplicate is not registered',
+    needs: ['backup', 'collect'],
     patches: [
       {
         file: 'src/datastore/chunk-store.ts',
@@ -172,6 +183,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-15',
     what: 'a clock that was set does not stop a collection',
+    needs: ['jumpClock', 'collect'],
     patches: [
       {
         file: `${COLLECTION}/plausibility.ts`,
@@ -183,6 +195,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-17',
     what: 'a session does not hold the process lock',
+    needs: ['collect'],
     patches: [
       {
         file: 'src/datastore/shared-process-lock.ts',
@@ -195,6 +208,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-19',
     what: 'a session does not give the process lock back',
+    needs: ['backup'],
     patches: [
       {
         file: `${SESSIONS}/session-locks.ts`,
@@ -217,6 +231,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-26',
     what: 'a digest is registered after its gate was given back',
+    needs: ['backup', 'collect'],
     patches: [
       {
         file: 'src/datastore/chunk-store.ts',
@@ -232,6 +247,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-31',
     what: 'a chunk is marked bad without a second look',
+    needs: ['verify', 'rot'],
     patches: [
       {
         file: 'src/datastore/chunk-store.ts',
@@ -243,6 +259,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-31b',
     what: 'a chunk is marked bad without its gate',
+    needs: ['verify', 'rot'],
     patches: [
       {
         file: 'src/datastore/chunk-store.ts',
@@ -254,6 +271,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-32',
     what: 'sessions are not told of a chunk that was marked bad, and finish does not look',
+    needs: ['verify', 'backup'],
     patches: [
       {
         file: 'src/datastore/uploads/session-digests.ts',
@@ -265,6 +283,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-34',
     what: 'a collection gives its gates back before its unlinks have ended',
+    needs: ['collect', 'backup'],
     patches: [
       {
         file: `${COLLECTION}/sweep.ts`,

@@ -1,7 +1,7 @@
 /**
  * How the next step is chosen. By chance alone one operation seldom overtakes another by fifty steps just when it
  * matters, so seeds differ in their ways: evenly by chance; staying with one operation for a while; by priorities that
- * change at a few moments. A recorded schedule is a policy, too.
+ * change at a few moments, or from which one operation is held up at one of its calls. A recorded schedule is a policy, too.
  */
 import type { Actor, Call } from './actor.ts'
 import type { Random } from './random.ts'
@@ -17,13 +17,23 @@ export interface Choice {
   readonly call: number
 }
 
+/** Once in its life an operation takes no step for a while, as by a slow disk. */
+interface Stall {
+  readonly atCall: number
+  readonly stepCount: number
+  /** Null before it began. */
+  untilStep: number | null
+}
+
 /** Bounds the number of steps after which a priority may change. */
 const CHANGE_STEP_MAX = 600
 
 export class RandomPolicy implements Policy {
   readonly choices: Choice[] = []
   readonly #random: Random
-  readonly #kind: 'even' | 'sticky' | 'priorities'
+  readonly #kind: 'even' | 'sticky' | 'priorities' | 'stalls'
+  /** When each operation is held up, and from which of its calls on. */
+  readonly #stalls = new Map<number, Stall>()
   readonly #stay: number
   readonly #priorities = new Map<number, number>()
   readonly #changes = new Set<number>()
@@ -32,7 +42,7 @@ export class RandomPolicy implements Policy {
 
   constructor(random: Random) {
     this.#random = random
-    this.#kind = random.weighted({ even: 2, sticky: 4, priorities: 4 })
+    this.#kind = random.weighted({ even: 2, sticky: 3, priorities: 3, stalls: 4 })
     this.#stay = random.pick([0.5, 0.8, 0.9, 0.96, 0.99])
     const changeCount = 1 + random.below(5)
     while (this.#changes.size < changeCount) this.#changes.add(random.below(CHANGE_STEP_MAX))
@@ -67,9 +77,32 @@ export class RandomPolicy implements Policy {
         return this.#random.pick(ready)
       case 'priorities':
         return this.#first(ready)
+      case 'stalls':
+        return this.#first(this.#unstalled(ready))
       default:
         return this.#kind satisfies never
     }
+  }
+
+  /** Those that nothing holds up; all, if there are none. */
+  #unstalled(ready: readonly Actor[]): readonly Actor[] {
+    const step = this.choices.length
+    const free = ready.filter((actor) => {
+      const stall = this.#stallOf(actor)
+      if (actor.callCount < stall.atCall) return true
+      stall.untilStep ??= step + stall.stepCount
+      return step >= stall.untilStep
+    })
+    return free.length === 0 ? ready : free
+  }
+
+  #stallOf(actor: Actor): Stall {
+    const known = this.#stalls.get(actor.id)
+    if (known !== undefined) return known
+    const atCall = this.#random.chance(0.3) ? Infinity : 1 + this.#random.below(90)
+    const stall = { atCall, stepCount: 2 + this.#random.below(160), untilStep: null }
+    this.#stalls.set(actor.id, stall)
+    return stall
   }
 
   #first(ready: readonly Actor[]): Actor {

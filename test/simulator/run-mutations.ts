@@ -27,9 +27,10 @@ export async function runMutations(
   })
 }
 
-async function runMutation({ id, patches }: Mutation, seeds: number): Promise<Finding> {
+async function runMutation(mutation: Mutation, seeds: number): Promise<Finding> {
+  const { id, patches, needs = [] } = mutation
   const ordered = patches.map((patch) => ({ id, ...patch }))
-  const args = [...HEAP_FLAGS, PROGRAM, '--seeds', String(seeds)]
+  const args = [...HEAP_FLAGS, PROGRAM, '--seeds', String(seeds), '--needs', needs.join()]
   const child = spawnPatched(ordered, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   let output = ''
   child.stdout?.on('data', (data: Buffer) => {

@@ -54,8 +54,9 @@ function weightsOf(random: Random, theme: Theme | null): Record<Kind, number> {
 }
 
 function openingOf(random: Random, theme: Theme | null): readonly Kind[] {
-  const { openings } = theme ?? {}
-  return openings !== undefined && random.chance(0.5) ? random.pick(openings) : []
+  const { openings, alwaysOpens = false } = theme ?? {}
+  if (openings === undefined || !(random.chance(0.5) || alwaysOpens)) return []
+  return random.pick(openings)
 }
 
 const ERRNOS = ['EIO', 'ENOSPC', 'EMFILE', 'EACCES', 'ESTALE']

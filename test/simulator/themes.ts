@@ -6,6 +6,8 @@ export interface Theme {
   readonly kinds: readonly Kind[]
   /** Beginnings, of which half of the schedules take one. */
   readonly openings?: readonly (readonly Kind[])[]
+  /** Whether all of them do. */
+  readonly alwaysOpens?: true
   /** Groups of snapshots that are there already. */
   readonly ready?: readonly string[]
   readonly chunkCount?: number
@@ -45,6 +47,8 @@ export const THEMES: readonly Theme[] = [
   {
     kinds: ['move', 'reload', 'collect'],
     openings: [['move', 'reload', 'collect']],
+    alwaysOpens: true,
+    parallelMax: 2,
     ready: ['m:host/g1'],
     graceMs: 0,
     world: { stepMs: 10 },
@@ -76,6 +80,8 @@ export const THEMES: readonly Theme[] = [
   {
     kinds: ['forget', 'collect', 'kernel', 'cutPower', 'crash'],
     openings: [['forget', 'collect', 'cutPower']],
+    alwaysOpens: true,
+    parallelMax: 1,
     ready: ['m:host/g1', 'm:host/g1', 'host/g1'],
     graceMs: 0,
     world: { isSpaceMounted: true },
@@ -98,10 +104,11 @@ export const THEMES: readonly Theme[] = [
   {
     kinds: ['collect', 'forget', 'resync'],
     openings: [
-      ['collect', 'forget', 'resync', 'collect'],
-      ['collect', 'forget', 'resync', 'resync', 'collect'],
+      ['backup', 'collect', 'forget', 'resync', 'collect'],
+      ['backup', 'backup', 'collect', 'forget', 'resync', 'collect'],
     ],
-    ready: ['host/g1'],
+    alwaysOpens: true,
+    ready: [],
     chunkCount: 3,
     hasGarbage: true,
     graceMs: 0,
@@ -133,9 +140,12 @@ export const THEMES: readonly Theme[] = [
   {
     kinds: ['backup', 'setNotes', 'crash'],
     openings: [
-      ['backup', 'crash'],
+      ['backup', 'setNotes', 'crash'],
       ['backup', 'backup', 'crash', 'backup'],
     ],
+    alwaysOpens: true,
+    ready: ['host/g1'],
+    chunkCount: 5,
     world: { endsWithCollection: true },
   },
   {
@@ -145,11 +155,14 @@ export const THEMES: readonly Theme[] = [
     world: { timeStepMs: 1, stepMs: 10 },
   },
   {
-    kinds: ['forget', 'setNotes', 'protect', 'reload', 'retire'],
+    kinds: ['setNotes', 'protect', 'reload', 'retire'],
     openings: [
-      ['forget', 'reload', 'setNotes', 'retire'],
+      ['setNotes', 'reload', 'setNotes', 'reload', 'retire', 'retire'],
+      ['reload', 'setNotes', 'protect', 'reload', 'retire', 'retire'],
       ['retire', 'reload', 'setNotes', 'setNotes', 'setNotes', 'protect', 'setNotes'],
     ],
+    alwaysOpens: true,
+    parallelMax: 4,
     ready: ['host/g1', 'host/g1'],
     world: { countsUses: true },
   },

@@ -55,6 +55,12 @@ export interface ReadySnapshot {
   readonly archives: Readonly<Record<string, readonly number[]>>
 }
 
+/** As the file has it. */
+interface UseEntry {
+  readonly pid: number
+  readonly active_operations: { readonly write: number }
+}
+
 const OWNER = new TextEncoder().encode('root@pam\n')
 /** Snapshots that exist already are this old. */
 const READY_AGE_SECONDS = 3 * 86_400
@@ -174,6 +180,18 @@ export class World implements Scene {
     const { machine, scheduler } = this
     this.#stock ??= new StockProcess({ machine, scheduler, clock: this.current.clock })
     return this.#stock
+  }
+
+  /** R-53: whoever was let in is counted, by the file that others read. */
+  usesChanged(content: Uint8Array): void {
+    const entries = JSON.parse(Buffer.from(content).toString()) as readonly UseEntry[]
+    for (const process of this.processes) {
+      const used = [...this.uses.keys()].filter((actor) => actor.process === process)
+      const counted = entries.find(({ pid }) => pid === process.id)?.active_operations.write ?? 0
+      if (!process.isAlive || counted >= used.length) continue
+      const names = used.map(({ name }) => name).join(', ')
+      this.fail(new Violation('R-53', `${names} work on the store, ${counted} are counted`))
+    }
   }
 
   endUse(actor: Actor): void {

@@ -124,6 +124,7 @@ export class Device {
   #journal: (() => void)[] = []
   #free: number[] = []
   #nextNumber = 2
+  #takenCount = 0
 
   constructor(number: number, options: { readonly isVolatile: boolean; readonly nowMs: number }) {
     this.number = BigInt(number)
@@ -133,10 +134,14 @@ export class Device {
   }
 
   takeNumber(): number {
-    const used = this.#free.pop()
-    if (used !== undefined) return used
-    this.#nextNumber += 1
-    return this.#nextNumber - 1
+    this.#takenCount += 1
+    if (this.#free.length === 0) {
+      this.#nextNumber += 1
+      return this.#nextNumber - 1
+    }
+    // Any of them: what was freed with the file that is made now must be able to meet it.
+    const [used = 0] = this.#free.splice((this.#takenCount * 7) % this.#free.length, 1)
+    return used
   }
 
   /** To be called when a link or a descriptor of it went. */

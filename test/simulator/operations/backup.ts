@@ -22,7 +22,7 @@ const CHUNK_COUNT_MAX = 2
 class ClientVanished extends Error {}
 
 /** What a client does with one archive. */
-interface ArchivePlan {
+export interface ArchivePlan {
   readonly name: string
   readonly chunks: readonly number[]
 }
@@ -144,12 +144,13 @@ interface BackupPlace {
   readonly ref: SnapshotRef
   /** Asked when the session begins; else it is the time of `ref`. */
   takeTime?(): number
+  readonly plans?: readonly ArchivePlan[]
 }
 
 export async function backUpAs(running: Running, where: BackupPlace): Promise<void> {
   const { world } = running
   const { place, ns, ref } = where
-  const plans = planArchives(running)
+  const plans = where.plans ?? planArchives(running)
   const store = await openStore(running)
   const time = where.takeTime?.() ?? ref.time
   const request = { ns, group: groupOf(ref), time, caller: 'root@pam', benchmark: false }

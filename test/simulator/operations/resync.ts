@@ -7,7 +7,7 @@ import { backUpAs } from './backup.ts'
 
 /** The newest snapshot that was here and is gone, unless a newer one of its group is there. */
 export async function resync(running: Running): Promise<void> {
-  const { world } = running
+  const { world, random } = running
   const visible = listVisible(world).map(({ key }) => key)
   const gone = [...world.ledger.snapshots]
     .filter(([key, { mayBeGone }]) => mayBeGone && !visible.includes(key))
@@ -15,7 +15,12 @@ export async function resync(running: Running): Promise<void> {
     .findLast((key) => !visible.some((other) => isNewer(other, key)))
   if (gone === undefined) return
   const { ns, ref } = parseKey(gone)
-  await backUpAs(running, { place: gone.slice(0, gone.lastIndexOf('/')), ns, ref })
+  const before = world.ledger.snapshots.get(gone)?.archives ?? new Map<string, readonly string[]>()
+  // As long as they were, so that nothing but the content tells them apart.
+  const plans = [...before].map(([name, digests]) => {
+    return { name, chunks: digests.map(() => random.below(world.chunkCount)) }
+  })
+  await backUpAs(running, { place: gone.slice(0, gone.lastIndexOf('/')), ns, ref, plans })
 }
 
 function isNewer(key: string, than: string): boolean {
