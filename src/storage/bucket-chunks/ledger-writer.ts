@@ -228,6 +228,10 @@ export class LedgerWriter {
   /** False if the rebuild is over: nothing was added. */
   #addListed({ digests, sizes }: PackedEntries, nowMs: number): boolean {
     const suspected = new Set(this.#suspects().map(({ key }) => digestOfKey(key)))
+    // Everything is one: who lists again later adds them.
+    if (nowMs < Number(this.#meta('blanketMs') ?? Number.NEGATIVE_INFINITY) + REQUEST_LIFE_MS) {
+      return true
+    }
     for (let start = 0; start < sizes.length; start += KEYS_PER_TRANSACTION) {
       const isRunning = this.#transact(() => {
         const beganMs = this.#meta('rebuildMs')

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { randomBytes } from 'node:crypto'
 import { DatabaseSync } from 'node:sqlite'
 import { suite, test, type TestContext } from 'node:test'
@@ -180,6 +188,49 @@ suite('SqliteLedger', () => {
     })
   }
 
+  test('a file that turns out to be damaged in use is begun anew at the next start, with its suspects', async (context) => {
+    const { open, path, clock, lines } = await makeRig(context)
+    const first = await open()
+    for (let number = 0; number < 2000; number += 1) {
+      first.add(digestFromBytes(randomBytes(DIGEST_SIZE)), 1)
+    }
+    await first.condemn([KEY_A], clock.now())
+    await first.close()
+    spoilTable(path, 'chunks')
+    const second = await open()
+    assert.equal(second.isSuspect(KEY_A), true)
+    assert.equal(knows(second, A), null)
+    second.add(A, 1)
+    await second.flush()
+    await assert.rejects(second.entries('0'.repeat(64) as Digest, null, 5000), {
+      code: 'LEDGER_FAILED',
+    })
+    await second.close().catch(() => {})
+    assert.ok(lines.includes('the ledger is damaged: it will be begun anew at the next start'))
+    const third = await open()
+    assert.deepEqual(await third.suspects(), [{ key: KEY_A, lastMs: clock.now() }])
+    third.add(A, 1)
+    await third.flush()
+    assert.deepEqual(knows(third, A), { size: 1 })
+    await third.close()
+    assert.deepEqual(knows(await open(), A), { size: 1 }, 'the mark is gone')
+  })
+
+  test('while everything is a suspect, a LIST adds nothing', async (context) => {
+    const { open, path, clock } = await makeRig(context)
+    writeFileSync(path, 'not a database'.repeat(1000))
+    const ledger = await open()
+    const list = async (): Promise<number> => {
+      await ledger.beginRebuild()
+      await ledger.addListed([{ digest: A, size: 1 }])
+      await ledger.endRebuild()
+      return ledger.count
+    }
+    assert.equal(await list(), 0)
+    await clock.advance(REQUEST_LIFE_MS)
+    assert.equal(await list(), 1)
+  })
+
   // The cost model of the ledger: at 23 million chunks 70 bytes each are 1.6 GB.
   test('takes at most 70 bytes on disk for a chunk, in random order', async (context) => {
     const { open, path } = await makeRig(context)
@@ -226,6 +277,23 @@ suite('SqliteLedger', () => {
     assert.equal(text, '')
   })
 })
+
+/** Writes nonsense over the root page of a table. */
+function spoilTable(path: string, name: string): void {
+  using database = new DatabaseSync(path)
+  const row = database.prepare('SELECT rootpage FROM sqlite_schema WHERE name = ?').get(name)
+  const pageSize = 4096
+  database.close()
+  const file = openSync(path, 'r+')
+  writeSync(
+    file,
+    Buffer.alloc(pageSize, 0xee),
+    0,
+    pageSize,
+    (Number(row?.['rootpage']) - 1) * pageSize,
+  )
+  closeSync(file)
+}
 
 function makeForeign(path: string): void {
   using database = new DatabaseSync(path)

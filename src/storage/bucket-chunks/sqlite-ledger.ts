@@ -33,7 +33,7 @@ import {
   type Rescued,
   SIZE_UNKNOWN,
 } from './ledger-tasks.ts'
-import { hasSqliteCode, SQLITE_CORRUPT, SQLITE_NOTADB } from './sqlite-codes.ts'
+import { isDamage } from './sqlite-codes.ts'
 
 export interface SqliteLedgerOptions {
   /** The file; `-wal` and `-shm` are beside it. Its folder exists. */
@@ -46,6 +46,8 @@ export interface SqliteLedgerOptions {
 const WAIT_MS = 40
 const WORKER_URL = new URL('./ledger-worker.ts', import.meta.url)
 const FIRST_BYTES = 256
+/** Beside the file: it was found to be damaged. */
+const DAMAGE_MARK = '.damaged'
 
 type Task = LedgerTask extends infer Each
   ? Each extends LedgerTask
@@ -54,6 +56,7 @@ type Task = LedgerTask extends infer Each
   : never
 
 export class SqliteLedger implements Ledger {
+  readonly #fs: FileSystem
   readonly #options: SqliteLedgerOptions
   readonly #pool: WorkerPool
   readonly #database: DatabaseSync
@@ -64,10 +67,13 @@ export class SqliteLedger implements Ledger {
   /** As of the thread's last answer. */
   #seen: Condemnations
   #writing: Promise<void> | null = null
-  #isBroken = false
+  /** Said once until something is written again. */
+  #isWarned = false
+  #isMarkedDamaged = false
   #isClosed = false
 
   private constructor(
+    fs: FileSystem,
     options: SqliteLedgerOptions,
     opened: {
       readonly pool: WorkerPool
@@ -76,6 +82,7 @@ export class SqliteLedger implements Ledger {
     },
   ) {
     const { database } = opened
+    this.#fs = fs
     this.#options = options
     this.#pool = opened.pool
     this.#seen = opened.seen
@@ -96,7 +103,7 @@ export class SqliteLedger implements Ledger {
       const seen = await openInThread(fs, pool, options)
       const opened = openLedgerFile(options.path, WAIT_MS)
       if (opened.kind !== 'open') throw failedToOpen(options.path, opened)
-      return new SqliteLedger(options, { pool, database: opened.database, seen })
+      return new SqliteLedger(fs, options, { pool, database: opened.database, seen })
     } catch (error) {
       await pool[Symbol.asyncDispose]()
       throw error
@@ -241,6 +248,7 @@ export class SqliteLedger implements Ledger {
     try {
       return await this.#pool.run<Result>({ ...task, path } satisfies LedgerTask)
     } catch (error) {
+      if (isDamage(error)) this.#markDamaged()
       const reason = toError(error).message
       throw errors.LEDGER_FAILED({ path, reason }, { cause: error })
     }
@@ -264,6 +272,7 @@ export class SqliteLedger implements Ledger {
   async #writeNotes(): Promise<void> {
     try {
       this.#seen = await this.#run<Condemnations>({ kind: 'apply', ...this.#notes.take() })
+      this.#isWarned = false
     } catch (error) {
       this.#warn('cannot write the ledger: chunks stay unknown', error)
     }
@@ -275,12 +284,26 @@ export class SqliteLedger implements Ledger {
     return this.#meta.get(name)?.['value'] ?? null
   }
 
-  /** Once until it is opened again; a damaged file is replaced then. */
   #warn(message: string, error: unknown): void {
-    if (this.#isBroken) return
-    this.#isBroken = hasSqliteCode(error, SQLITE_CORRUPT, SQLITE_NOTADB)
+    if (isDamage(error)) this.#markDamaged()
+    if (this.#isWarned) return
+    this.#isWarned = true
     const { path, log } = this.#options
     log.warn(message, { path, error: errorChain(error) })
+  }
+
+  /** Whoever opens it next begins it anew: what is damaged inside is not seen at an open. */
+  #markDamaged(): void {
+    if (this.#isMarkedDamaged) return
+    this.#isMarkedDamaged = true
+    const { path, log } = this.#options
+    log.error('the ledger is damaged: it will be begun anew at the next start', { path })
+    this.#fs
+      .open(`${path}${DAMAGE_MARK}`, 'read-write-create')
+      .then(async (handle) => await handle.close())
+      .catch((failure: unknown) => {
+        log.error('cannot mark the ledger as damaged', { path, error: errorChain(failure) })
+      })
   }
 }
 
@@ -289,7 +312,11 @@ async function openInThread(
   pool: WorkerPool,
   { path, clock, log }: SqliteLedgerOptions,
 ): Promise<Condemnations> {
-  const answer = await run<OpenAnswer>(pool, { kind: 'open', path, nowMs: clock.now() })
+  const mark = `${path}${DAMAGE_MARK}`
+  const isMarked = await exists(fs, mark)
+  const answer: OpenAnswer = isMarked
+    ? { kind: 'damaged', reason: 'found in use' }
+    : await run(pool, { kind: 'open', path, nowMs: clock.now() })
   if (answer.kind === 'open') return answer.seen
   if (answer.kind === 'too-new') throw failedToOpen(path, answer)
   const rescued = await run<Rescued | null>(pool, { kind: 'rescue', path })
@@ -299,7 +326,18 @@ async function openInThread(
   const again = await run<OpenAnswer>(pool, { kind: 'open', path, nowMs: clock.now() })
   if (again.kind !== 'open') throw failedToOpen(path, again)
   await run(pool, { kind: 'adopt', path, rescued, nowMs: clock.now() })
+  if (isMarked) await fs.unlink(mark)
   return again.seen
+}
+
+async function exists(fs: FileSystem, path: string): Promise<boolean> {
+  try {
+    await fs.lstat(path)
+    return true
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return false
+    throw error
+  }
 }
 
 async function run<Result>(pool: WorkerPool, task: LedgerTask): Promise<Result> {
