@@ -3,12 +3,12 @@
  * backups beside everything that removes.
  *
  *   npm run crash -- [--cuts N] [--kind ext4|xfs] [--seed N] [--rounds N] [--minutes N] [--folder DIR] [kill] [faults]
- *     [cuts] [power-cut] [beside]
+ *     [cuts] [power-cut] [beside] [s3soak]
  *
  * `--cuts`: power cuts at the steps of a server in this process, 1000 by default, half of them on each file system; two
  * runs with `--kind` use both cores. `--rounds`: cuts below the real server and another process's syncs, 50 by default
- * per file system. `--minutes`: of `beside`, 10. Stops at the first that shows something wrong and keeps what it left in
- * the folder.
+ * per file system. `--minutes`: of `beside` and of `s3soak`, 10. Stops at the first that shows something wrong and keeps
+ * what it left in the folder.
  */
 import { randomInt } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -24,6 +24,7 @@ import { ERRNOS, failAtStep } from './fault-rounds.ts'
 import { FAULT_SCENARIOS } from './fault-scenarios.ts'
 import { killAtStep, SCENARIOS } from './kill-rounds.ts'
 import { PowerRig } from './power-rounds.ts'
+import { runS3Soak } from './s3-soak.ts'
 
 const ROUNDS_PER_DISK = 5
 const MINUTE_MS = 60_000
@@ -54,6 +55,7 @@ const RUNS: Readonly<Record<string, (folder: string) => Promise<void>>> = {
   cuts: cutAtSteps,
   'power-cut': cutProcesses,
   beside: workBeside,
+  s3soak: soakBucket,
 }
 
 for (const name of positionals.length > 0 ? positionals : Object.keys(RUNS)) {
@@ -120,6 +122,13 @@ async function cutAtSteps(folder: string): Promise<void> {
 async function workBeside(folder: string): Promise<void> {
   const durationMs = Number(values.minutes) * MINUTE_MS
   const summary = await runBeside(folder, { durationMs, seed })
+  process.stdout.write(`${JSON.stringify(summary)}\n`)
+}
+
+async function soakBucket(folder: string): Promise<void> {
+  process.stdout.write(`seed ${seed}\n`)
+  const durationMs = Number(values.minutes) * MINUTE_MS
+  const summary = await runS3Soak(folder, { durationMs, seed })
   process.stdout.write(`${JSON.stringify(summary)}\n`)
 }
 
