@@ -2,9 +2,10 @@
  * Removal of a snapshot (datastore-semantics.md 5.4, 9.1, 22).
  *
  * Order: snapshot lock, manifest lock, protection looked at under them; a durable note for the collection; the objects
- * in the bucket, if there is one, the manifest first (a failure keeps what is local; races.md R-57); the folder is renamed to a hidden name, which ends the snapshot for every observer at once, and that is made durable; then its
- * files go; then the lock files, while still held. A crash in between leaves a hidden folder that the next start
- * removes; it is never renamed back.
+ * in the bucket, if there is one, the manifest first (a failure keeps what is here; races.md R-57); the folder is renamed
+ * to a hidden name, which ends the snapshot for every observer at once, and that is made durable; then its files go; then
+ * the lock files, while still held. A crash in between leaves a hidden folder that the next start removes; it is never
+ * renamed back.
  */
 import { randomBytes } from 'node:crypto'
 import { hasCode, isSystemError } from '../base/errors.ts'
