@@ -1,6 +1,7 @@
 /** Races of the collection of a datastore in a bucket (races.md 4, 9, 10), on the real code over a bucket in memory. */
 import assert from 'node:assert/strict'
 import { hash } from 'node:crypto'
+import { readdirSync } from 'node:fs'
 import { suite, test, type TestContext } from 'node:test'
 import { silentProgress } from '../../src/base/progress.ts'
 import type { Digest } from '../../src/formats/digest.ts'
@@ -29,10 +30,12 @@ suite('sweep of a bucket', () => {
   test('removes what nobody needs, in one request, and confirms it by name', async (context) => {
     const rig = await makeBucketRig(context)
     await makeGarbage(rig, ['gone', 'too'])
+    assert.equal(copiesOf(rig).length, 3)
     const lines: string[] = []
     const status = await gc(rig.store, { lines })
     assert.equal(status['removed-chunks'], 2)
     assert.equal(status['disk-chunks'], 1)
+    assert.equal(copiesOf(rig).length, 1)
     assert.equal(rig.objects.countOf('delete'), 1)
     assert.equal(await hasObject(rig, 'gone'), false)
     assert.equal(await hasObject(rig, 'kept'), true)
@@ -413,6 +416,12 @@ suite('killed', () => {
     }
   })
 })
+
+/** Local copies of chunks. */
+function copiesOf({ store }: BucketRig): readonly string[] {
+  const names = readdirSync(`${store.path}/.cairn-cache`, { recursive: true }).map(String)
+  return names.filter((name) => /[0-9a-f]{64}$/.test(name))
+}
 
 /** A backup that uploads a suspect; while its finish waits, the store executes what it was sent long ago. */
 async function backUpAndDelay(rig: BucketRig, execute: () => Promise<void>): Promise<void> {

@@ -143,6 +143,10 @@ export class OpenBucket implements StoreBucket {
     return this.#cache === null ? null : { bytes: this.#cache.size, count: this.#cache.count }
   }
 
+  async forgetCopy(digest: Digest): Promise<void> {
+    if (this.#cache?.has(digest) === true) await this.#cache.remove(digest)
+  }
+
   /** After a change of the configuration. */
   resizeCache(bytesMax: number | null): void {
     this.#cache?.resize(bytesMax)

@@ -32,4 +32,6 @@ export interface StoreBucket {
   readonly isStale: boolean
   /** `<prefix>/.chunks/<first 4>/<digest>`. */
   chunkKey(digest: Digest): string
+  /** The local copy of a chunk that was deleted goes, too, if there is one. */
+  forgetCopy(digest: Digest): Promise<void>
 }

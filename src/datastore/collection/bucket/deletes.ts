@@ -125,8 +125,11 @@ export class Deletes {
     }
     const confirmed = new Set(answer.deleted)
     for (const object of objects) {
-      if (confirmed.has(object.key)) this.#count(object)
-      else this.#options.onKept(object)
+      if (!confirmed.has(object.key)) this.#options.onKept(object)
+      else {
+        this.#count(object)
+        if (object.kind === 'chunk') await this.#bucketRun.bucket.forgetCopy(object.digest)
+      }
     }
     this.#judge(answer)
   }
