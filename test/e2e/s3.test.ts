@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { cephMissing } from '../support/ceph.ts'
-import { S3Rig } from '../support/s3-rig.ts'
+import { ENDPOINT, S3Rig } from '../support/s3-rig.ts'
 
 const STORE = 'store1'
 const [FIRST, SECOND] = ['1767225600', '1767312000']
@@ -13,6 +13,10 @@ const [FIRST, SECOND] = ['1767225600', '1767312000']
 suite('a datastore in a bucket', { skip: cephMissing ?? false }, () => {
   test('is made, filled, checked, restored, pruned, collected and refreshed', async (context) => {
     await using rig = await S3Rig.open(context)
+    assert.equal(await rig.good('s3', 'check', ENDPOINT, rig.bucket), '')
+    const buckets = await rig.good('s3', 'endpoint', 'list-buckets', ENDPOINT)
+    assert.match(buckets, /^Result: \[\n {2}\{\n {4}"name": "/)
+    assert.ok(buckets.includes(`"name": "${rig.bucket}"`))
     const made = await rig.createStore(STORE)
     assert.match(made, /TASK OK\n$/)
     const image = join(rig.folder, 'image')

@@ -92,6 +92,8 @@ export class S3Rig implements AsyncDisposable {
     const environment = tokenEnvironment(this.data, this.#server)
     const repository = environment['PBS_REPOSITORY']?.replace(/main$/, store) ?? ''
     return await runClient(args, {
+      // Yes to whatever it asks.
+      input: 'y\n',
       environment: { ...environment, PBS_REPOSITORY: repository, HOME: this.folder },
     })
   }
