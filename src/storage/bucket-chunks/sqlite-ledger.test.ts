@@ -12,6 +12,8 @@ import {
 } from 'node:fs'
 import { randomBytes } from 'node:crypto'
 import { DatabaseSync } from 'node:sqlite'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { suite, test, type TestContext } from 'node:test'
 import { FakeClock } from '../../../test/support/fake-clock.ts'
 import { makeTemporaryFolder } from '../../../test/support/temporary-folder.ts'
@@ -19,11 +21,14 @@ import { nodeFileSystem } from '../../base/fs/node-file-system.ts'
 import type { Log } from '../../base/log.ts'
 import { type Digest, digestFromBytes, DIGEST_SIZE, digestToBytes } from '../../formats/digest.ts'
 import { REQUEST_LIFE_MS } from '../ledger.ts'
+import { chunkKey } from './chunk-keys.ts'
 import { SqliteLedger } from './sqlite-ledger.ts'
 
 const A = 'a1'.padEnd(64, '0') as Digest
 const KEY_A = `store1/.chunks/a100/${A}`
 const MINUTE_MS = 60_000
+/** A process that adds and condemns without end. */
+const LOAD = join(import.meta.dirname, '../../../test/crash/ledger-load.ts')
 
 async function makeRig(context: TestContext) {
   const folder = await makeTemporaryFolder(context)
@@ -87,6 +92,26 @@ suite('SqliteLedger', () => {
     one.drop(A)
     await one.acquit([KEY_A])
     assert.equal(two.isSuspect(KEY_A), false)
+  })
+
+  test('what another process condemned is unknown here as soon as it says so', async (context) => {
+    const { open, path } = await makeRig(context)
+    const ledger = await open()
+    const child = spawn(process.execPath, [LOAD, path], { stdio: ['ignore', 'pipe', 'inherit'] })
+    let batches = 0
+    for await (const line of createInterface(child.stdout)) {
+      for (const digest of JSON.parse(line) as Digest[]) {
+        assert.equal(knows(ledger, digest), null)
+        assert.ok(ledger.isSuspect(chunkKey('store1', digest)))
+        ledger.add(digest, 1)
+      }
+      batches += 1
+      if (batches === 20) break
+    }
+    child.kill('SIGKILL')
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+    assert.equal(batches, 20)
+    await ledger.flush()
   })
 
   test('another process that writes keeps nobody from asking and adding', async (context) => {
