@@ -5,6 +5,7 @@ import {
   changeDatastore,
   checkAddDatastore,
   type DatastoreConfig,
+  findDatastore,
   listDatastores,
 } from '../../../config/datastores.ts'
 import { parseBackend } from '../../../config/datastore-backend.ts'
@@ -20,6 +21,7 @@ import {
 import { TaskStartedShape } from '../../../protocol/datastore.ts'
 import { anyPrivilege, AUTHENTICATED, privilege } from '../../../protocol/endpoint.ts'
 import { hasPrivilege } from '../../auth/permissions.ts'
+import type { ServerContext } from '../../context.ts'
 import { errors, refused } from '../../errors.ts'
 import { WithAttributes } from '../../reply.ts'
 import { type Call, type Route, route } from '../../route.ts'
@@ -77,6 +79,7 @@ export const datastoreConfigRoutes: readonly Route[] = [
       const emptied = set.get('comment') === '' && set.delete('comment') ? ['comment'] : []
       const change = { set, delete: [...(removed ?? []), ...emptied], digest }
       await changeDatastore(context.files, name, change)
+      await tellThresholds(context, name)
       await context.datastores.letGoUnused()
     },
   }),
@@ -90,6 +93,14 @@ export const datastoreConfigRoutes: readonly Route[] = [
     run: remove,
   }),
 ]
+
+/** They count from now on, not from the next start. */
+async function tellThresholds({ files, s3 }: ServerContext, name: string): Promise<void> {
+  const config = await findDatastore(files, name)
+  if (config?.backend.kind !== 's3') return
+  const text = config.raw.get('notification-thresholds') ?? null
+  s3.counters.setThresholds({ ...config.backend, prefix: name }, text)
+}
 
 async function list({ context, caller }: Call): Promise<WithAttributes> {
   const { datastores, digest } = await listDatastores(context.files)
