@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { silentProgress } from '../../src/base/progress.ts'
+import { isVerifyFailed, readManifest } from '../../src/datastore/manifest-store.ts'
 import { openVerifyRun, type VerifyRun } from '../../src/datastore/verify/verify-run.ts'
 import { verifySnapshot } from '../../src/datastore/verify/verify-snapshot.ts'
 import { ROOT_NAMESPACE as ROOT } from '../../src/formats/namespace.ts'
@@ -76,7 +77,13 @@ suite('verification of a bucket', () => {
       const key = await keyOf('one')
       rig.objects[failure]('get', key)
       await using run = openVerifyRun(rig.store)
-      assert.equal((await verify(rig, { run })).ok, false)
+      const unanswered = await verify(rig, { run })
+      assert.equal(unanswered.ok, false)
+      assert.ok(unanswered.lines.at(-1)?.includes('as planned'), unanswered.lines.join('\n'))
+      assert.equal(
+        isVerifyFailed((await readManifest(rig.store, ROOT, refAt(DAY_1))).manifest),
+        false,
+      )
       rig.objects.assertDone()
       assert.equal(await hasObject(rig, 'one'), true)
       assert.equal(rig.memory.keys.includes(`${key}.0.bad`), false)

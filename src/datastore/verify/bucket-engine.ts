@@ -1,9 +1,10 @@
 /**
  * Verification of chunks in a bucket: each is fetched from there and from no copy of it, several at once, and judged in
- * libuv's pool. What a connection does says nothing about a chunk (races.md R-31).
+ * libuv's pool. What a connection does says nothing about a chunk (races.md R-31), nor of its snapshot: it is thrown.
  */
 import { forEachConcurrent } from '../../base/async/map-concurrent.ts'
 import { hasCode, toError } from '../../base/errors.ts'
+import { isNoAnswer } from '../../storage/s3/errors.ts'
 import { digestFromBytes, DIGEST_SIZE } from '../../formats/digest.ts'
 import type { Datastore } from '../datastore.ts'
 import type { ExpectedChunk } from './judge-chunk.ts'
@@ -61,6 +62,7 @@ async function checkChunk(
     blob = await store.chunks.read(expected.digest, undefined, { from: 'origin' })
   } catch (error) {
     const { message, cause } = toError(error)
+    if (isNoAnswer(cause)) throw cause
     const kind = hasCode(cause, 'CHUNK_MISSING') ? 'missing' : 'unreadable'
     return { blobSize: 0, problem: { kind, text: message } }
   }

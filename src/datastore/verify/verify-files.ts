@@ -11,6 +11,7 @@ import type { NamespacePath } from '../../formats/namespace.ts'
 import type { Datastore } from '../datastore.ts'
 import { quote } from '../debug-text.ts'
 import { errors } from '../errors.ts'
+import { isNoAnswer } from '../../storage/s3/errors.ts'
 import { snapshotPath } from '../layout.ts'
 import { checkFileName, readIndex } from '../snapshot-files.ts'
 import { verifyChunks, type VerifyChunksResult } from './verify-chunks.ts'
@@ -28,7 +29,10 @@ export interface VerifyFilesOptions {
 const BLOB_FILE_SIZE_MAX = 32 << 20
 const MIB = 1 << 20
 
-/** True if every file of the manifest is as it says, and each of its chunks good; what is not is logged. */
+/**
+ * True if every file of the manifest is as it says, and each of its chunks good; what is not is logged. Throws what a
+ * bucket answers instead of a chunk: then nothing is known.
+ */
 export async function verifyFiles(
   store: Datastore,
   ns: NamespacePath,
@@ -44,6 +48,7 @@ export async function verifyFiles(
       await verifyFile(store, ns, ref, { ...options, file })
     } catch (error) {
       progress.signal.throwIfAborted()
+      if (isNoAnswer(error)) throw error
       isGood = false
       progress.log(`verify ${name}/${file.filename} failed: ${toError(error).message}`)
     }

@@ -5,6 +5,7 @@ import { unixSeconds } from '../../base/time/clock.ts'
 import type { Manifest } from '../../formats/manifest.ts'
 import { formatSnapshot, type SnapshotRef } from '../../formats/names.ts'
 import type { NamespacePath } from '../../formats/namespace.ts'
+import { isNoAnswer } from '../../storage/s3/errors.ts'
 import type { Datastore } from '../datastore.ts'
 import type { FileLock } from '../locks.ts'
 import { readManifest, setVerifyState } from '../manifest-store.ts'
@@ -25,7 +26,8 @@ export interface VerifySnapshotOptions {
 
 /**
  * Verifies every file and each of its chunks once. A snapshot in use, gone, or verified lately is skipped, which counts
- * as good. When `progress.signal` is aborted its reason is thrown and the manifest stays as it was.
+ * as good. When `progress.signal` is aborted its reason is thrown and the manifest stays as it was; so it does when a
+ * bucket does not answer, which counts as not good.
  */
 export async function verifySnapshot(
   store: Datastore,
@@ -55,7 +57,14 @@ export async function verifySnapshot(
     return { ok: true }
   }
   progress.log(`verify ${name}`)
-  const isGood = await verifyAll(store, ns, ref, { ...options, manifest, name })
+  let isGood: boolean
+  try {
+    isGood = await verifyAll(store, ns, ref, { ...options, manifest, name })
+  } catch (error) {
+    if (!isNoAnswer(error)) throw error
+    progress.log(`verify ${name} failed: ${error.message}`)
+    return { ok: false }
+  }
   return { ok: (await saveState(store, ns, ref, { ...options, isGood, name })) && isGood }
 }
 

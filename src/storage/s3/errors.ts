@@ -1,6 +1,6 @@
 /** The errors of a bucket: the store's no, and no answer (datastore-semantics.md 19.2, races.md R-60). */
 import { defineErrors } from '../../base/define-errors.ts'
-import { CairnError } from '../../base/errors.ts'
+import { CairnError, hasCode } from '../../base/errors.ts'
 
 /** What an operator needs to find the request again. */
 export interface S3Failure {
@@ -50,6 +50,11 @@ export const errors = defineErrors({
 /** Whether `error` says that a request may still be executed by the store (races.md R-60). */
 export function isLateError(error: unknown): boolean {
   return error instanceof CairnError && error.data['isLate'] === true
+}
+
+/** Whether `error` says nothing of an object: no answer, or none that is about it. */
+export function isNoAnswer(error: unknown): error is CairnError {
+  return hasCode(error, 'S3_REFUSED', 'S3_UNAVAILABLE')
 }
 
 function describe(failure: S3Failure): string {
