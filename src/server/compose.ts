@@ -16,7 +16,7 @@ import type { ServerContext, ServerVersion, SessionSettings } from './context.ts
 import { finishRemovals } from './finish-removals.ts'
 import { openDatastores } from './open-datastores.ts'
 import type { BucketOpener } from './s3/bucket-opener.ts'
-import { realBuckets } from './s3/real-buckets.ts'
+import { loadRealBuckets } from './s3/load-buckets.ts'
 import { S3Access } from './s3/s3-access.ts'
 import { SnapshotLists } from './snapshot-lists.ts'
 
@@ -70,8 +70,9 @@ export async function compose(
     readAheadCount: READ_AHEAD_COUNT,
     ...options.sessions,
   }
-  const { buckets: opener = realBuckets } = options
-  const s3 = new S3Access({ files, log, opener, probes: 'start' })
+  const { buckets } = options
+  const loadOpener = buckets === undefined ? loadRealBuckets : async () => buckets
+  const s3 = new S3Access({ files, log, loadOpener, probes: 'start' })
   const stores = { log, s3, knownChunkWaitMs: sessions.knownChunkWaitMs, lookDelayMs }
   const opened = await openDatastores(files, stores)
   const { datastores, operations } = opened

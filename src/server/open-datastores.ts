@@ -9,7 +9,7 @@ import { ActiveOperations } from '../datastore/active-operations.ts'
 import { DatastoreRegistry } from '../datastore/registry.ts'
 import type { DatastoreSettings } from '../datastore/settings.ts'
 import { procTable, readStartTime } from '../tasks/process-table.ts'
-import { realBuckets } from './s3/real-buckets.ts'
+import { loadRealBuckets } from './s3/load-buckets.ts'
 import { S3Access } from './s3/s3-access.ts'
 
 export interface OpenDatastoresOptions {
@@ -64,7 +64,7 @@ export async function openDatastores(
 }
 
 function realAccess(files: ConfigFiles, log: Log): S3Access {
-  return new S3Access({ files, log, opener: realBuckets, probes: 'once' })
+  return new S3Access({ files, log, loadOpener: loadRealBuckets, probes: 'once' })
 }
 
 /** Where stock counts them, too. */

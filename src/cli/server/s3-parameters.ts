@@ -1,7 +1,7 @@
 /** What the commands of S3 share. */
 import { silentLog } from '../../base/log.ts'
 import { bucketProblem } from '../../config/datastore-backend.ts'
-import { realBuckets } from '../../server/s3/real-buckets.ts'
+import { loadRealBuckets } from '../../server/s3/load-buckets.ts'
 import { S3Access } from '../../server/s3/s3-access.ts'
 import { optional, type Parameter, text } from '../command.ts'
 import type { CommandContext } from '../context.ts'
@@ -32,6 +32,11 @@ export async function withS3<Result>(
   work: (s3: S3Access) => Promise<Result>,
 ): Promise<Result> {
   const { files } = await openAdministration(values, context)
-  await using s3 = new S3Access({ files, log: silentLog, opener: realBuckets, probes: 'once' })
+  await using s3 = new S3Access({
+    files,
+    log: silentLog,
+    loadOpener: loadRealBuckets,
+    probes: 'once',
+  })
   return await work(s3)
 }

@@ -29,7 +29,8 @@ async function open(context: TestContext, probes: 'start' | 'once' = 'start') {
   ])
   await addS3Endpoint(files, 'ep1', { properties, secretKey: new Secret('one') })
   const buckets = new MemoryBuckets(['abc'])
-  const access = (): S3Access => new S3Access({ files, log: silentLog, opener: buckets, probes })
+  const loadOpener = async () => buckets
+  const access = (): S3Access => new S3Access({ files, log: silentLog, loadOpener, probes })
   return { files, clock, buckets, access }
 }
 

@@ -9,7 +9,6 @@ import type { S3Endpoint } from '../../config/s3-endpoint-file.ts'
 import { findS3Endpoint, readS3Endpoint } from '../../config/s3-endpoints.ts'
 import type { OpenedObjects } from '../../datastore/bucket/store-bucket.ts'
 import type { ObjectStore } from '../../storage/object-store.ts'
-import { probe } from '../../storage/s3/probe.ts'
 import { type ProbeVerdict, quirksFor } from '../../storage/s3/verdict.ts'
 import { errors } from '../errors.ts'
 import {
@@ -30,7 +29,8 @@ export const PROBE_PREFIX = 'cairn-probe'
 export interface S3AccessOptions {
   readonly files: ConfigFiles
   readonly log: Log
-  readonly opener: BucketOpener
+  /** Called when the first bucket is needed: the library behind it takes a quarter of a second to load. */
+  readonly loadOpener: () => Promise<BucketOpener>
   /** `start`: every bucket once in the life of this process; `once`: those that have no verdict yet. */
   readonly probes: 'start' | 'once'
 }
@@ -38,6 +38,12 @@ export interface S3AccessOptions {
 export interface NamedBucket extends BucketName {
   /** Name of the datastore in the bucket; counters are kept by it. */
   readonly prefix: string
+}
+
+interface OpenedFor {
+  readonly name: BucketName & { readonly prefix: string | null }
+  /** Null: nothing is known yet. */
+  readonly verdict: ProbeVerdict | null
 }
 
 export class S3Access implements AsyncDisposable {
@@ -63,12 +69,13 @@ export class S3Access implements AsyncDisposable {
     const { files, log } = this.#options
     const endpoint = await readS3Endpoint(files, name.endpointId)
     const { verdict, isFresh } = await this.#verdictOf(endpoint, name)
+    const opener = await this.#options.loadOpener()
     if (!verdict.isUsable) throw unusable(name, verdict)
     const store = new CurrentStore({
       endpoint,
       clock: files.clock,
       log,
-      open: (current) => this.#open(current, name, verdict),
+      open: (current) => this.#open(opener, current, { name, verdict }),
       readEndpoint: async () => await findS3Endpoint(files, name.endpointId),
       checkPlace: async (current) => {
         const other = await this.#probeNow(current, name)
@@ -85,7 +92,8 @@ export class S3Access implements AsyncDisposable {
     work: (objects: ObjectStore) => Promise<Result>,
   ): Promise<Result> {
     const endpoint = await readS3Endpoint(this.#options.files, name.endpointId)
-    const opened = this.#open(endpoint, name, null)
+    const opener = await this.#options.loadOpener()
+    const opened = this.#open(opener, endpoint, { name, verdict: null })
     try {
       return await work(opened.objects)
     } finally {
@@ -108,7 +116,8 @@ export class S3Access implements AsyncDisposable {
   /** Names of the buckets that an endpoint's keys can see. Errors: S3_ENDPOINT_UNKNOWN, those of ObjectStore. */
   async listBuckets(endpointId: string): Promise<readonly string[]> {
     const endpoint = await readS3Endpoint(this.#options.files, endpointId)
-    const { files, log, opener } = this.#options
+    const { files, log, loadOpener } = this.#options
+    const opener = await loadOpener()
     return await opener.listBuckets(endpoint, { clock: files.clock, log })
   }
 
@@ -120,12 +129,8 @@ export class S3Access implements AsyncDisposable {
   }
 
   /** With a verdict also what it says beside the configuration. */
-  #open(
-    endpoint: S3Endpoint,
-    name: BucketName & { readonly prefix: string | null },
-    verdict: ProbeVerdict | null,
-  ): OpenBucket {
-    const { files, log, opener } = this.#options
+  #open(opener: BucketOpener, endpoint: S3Endpoint, { name, verdict }: OpenedFor): OpenBucket {
+    const { files, log } = this.#options
     return opener.open(endpoint, name.bucket, {
       counters: this.counters.of(name),
       limits: this.#limitsOf(endpoint),
@@ -172,7 +177,9 @@ export class S3Access implements AsyncDisposable {
 
   async #probeNow(endpoint: S3Endpoint, name: NamedBucket): Promise<ProbeVerdict> {
     const { fs, clock, paths } = this.#options.files
-    const { objects, close } = this.#open(endpoint, name, null)
+    const { probe } = await import('../../storage/s3/probe.ts')
+    const opener = await this.#options.loadOpener()
+    const { objects, close } = this.#open(opener, endpoint, { name, verdict: null })
     try {
       const verdict = await probe(objects, name.prefix, { clock, signal: this.#closing.signal })
       await writeVerdict(fs, paths.state, { ...name, place: placeKey(endpoint), verdict })
