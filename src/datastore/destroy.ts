@@ -3,13 +3,15 @@
  * process on it make it fail. Source: datastore-semantics.md 9.4.
  */
 import { isSystemError } from '../base/errors.ts'
-import type { FileSystem } from '../base/fs/file-system.ts'
+import type { DirEntry, FileSystem } from '../base/fs/file-system.ts'
 import { ProcessLock } from '../base/fs/record-lock.ts'
 import type { Progress } from '../base/progress.ts'
 import { CHUNKS_FOLDER, NAMESPACES_FOLDER, PROCESS_LOCK_FILE } from './layout.ts'
 
 /** Groups before chunks, the referrers first: if one of them stays, its chunks do. */
 const CONTENT = [NAMESPACES_FOLDER, 'ct', 'vm', 'host', '.gc-status', CHUNKS_FOLDER]
+
+const BUCKET_REST = /^\.(?:cairn-|chunks\.stock-)/
 
 /**
  * Throws PROCESS_LOCK_BUSY or PROCESS_LOCK_HELD while another process uses the datastore in `path`. Sessions of this
@@ -31,6 +33,10 @@ export async function destroyContent(
       progress.signal.throwIfAborted()
       await fs.removeTree(`${path}/${name}`)
     }
+    // Of a datastore in a bucket: cache, holder, stock's chunks that were moved aside, rests of a refresh.
+    for (const { name } of await namesIn(fs, path)) {
+      if (BUCKET_REST.test(name)) await fs.removeTree(`${path}/${name}`)
+    }
   })
 }
 
@@ -50,6 +56,15 @@ export async function removeEmptied(
     // Something else is in it, or it is a mount point.
     if (!isSystemError(error, 'ENOTEMPTY', 'EEXIST', 'EBUSY')) throw error
     progress.warn('Datastore directory not empty, not deleting.')
+  }
+}
+
+async function namesIn(fs: FileSystem, path: string): Promise<readonly DirEntry[]> {
+  try {
+    return await fs.readDir(path)
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return []
+    throw error
   }
 }
 

@@ -16,6 +16,7 @@ import {
 } from './holder-object.ts'
 import { HOLDER_OBJECT, IN_USE_OBJECT } from './keys.ts'
 import { differenceOf, newNonce } from './object-holder.ts'
+import { CACHE_FOLDER } from './open-bucket.ts'
 
 /** For `.in-use`, where nobody says better. */
 const UNKNOWN_HOST = 'cairn'
@@ -39,7 +40,7 @@ export async function claimBucket(fs: FileSystem, options: ClaimBucketOptions): 
     const { opened, prefix, ledger, marks, progress } = place
     await opened.objects.checkBucket()
     await writeInUse(place, options)
-    const holder = await becomeHolder(place, options.hostname)
+    const holder = await becomeHolder(place, options)
     await ledger.clear()
     if (await hasContent(place)) {
       await marks.set('refreshing')
@@ -76,9 +77,9 @@ export async function takeHold(
     throw errors.BUCKET_HELD({ place: objects.place, reason })
   }
   await onBegin()
-  if (isOurs) return await becomeHolder(place, state.holder?.hostname ?? hostname)
+  if (isOurs && state.holder !== null) return await becomeHolder(place, state.holder)
   await writeInUse(place, { hostname, overwriteInUse: !isFree })
-  return await becomeHolder(place, hostname)
+  return await becomeHolder(place, { hostname })
 }
 
 function isInUseOf({ holder, inUseMs }: BucketState): boolean {
@@ -104,6 +105,7 @@ export async function giveBackBucket(fs: FileSystem, options: BucketPlace): Prom
     // Whoever has it next may change all of it.
     await ledger.clear()
     await copy.remove()
+    await fs.removeTree(`${options.path}/${CACHE_FOLDER}`)
   })
 }
 
@@ -145,13 +147,16 @@ function refuseInUse(host: string | null): never {
   throw errors.DATASTORE_CREATE_FAILED({ text: host === null ? text : `${text} by host ${host}` })
 }
 
-async function becomeHolder(place: Place, hostname: string): Promise<HolderState> {
+/** Under the id that was ours before, if there is one: what ends it before the PUT must not make us strangers. */
+async function becomeHolder(
+  place: Place,
+  { hostname, holderId = newNonce() }: { readonly hostname: string; readonly holderId?: string },
+): Promise<HolderState> {
   const { opened, prefix, ledger } = place
   const { objects, verdict } = opened
   const { holder: before, inUseMs } = await readBucketState(objects, prefix)
   if (inUseMs === null) refuseClaim(place, '.in-use vanished at the same time')
   const generation = (before?.generation ?? 0) + 1
-  const holderId = newNonce()
   const state = { holderId, generation, nonce: newNonce() }
   const pending = { generation, nonce: state.nonce }
   await remember(place, { holderId, generation: generation - 1, nonce: '', pending })

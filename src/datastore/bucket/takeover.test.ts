@@ -16,6 +16,7 @@ import { formatGroup, formatSnapshot, parseGroup } from '../../formats/names.ts'
 import { ROOT_NAMESPACE } from '../../formats/namespace.ts'
 import { MemoryLedger } from '../../storage/bucket-chunks/memory-ledger.ts'
 import { MemoryObjectStore } from '../../storage/memory-object-store.ts'
+import { destroyContent } from '../destroy.ts'
 import { openArchive } from '../archive-reader.ts'
 import { listGroups, readGroupNotes, readOwner } from '../groups.ts'
 import { listNamespaces } from '../namespaces.ts'
@@ -145,6 +146,8 @@ suite("stock's bucket", () => {
     const gone = before.filter((key) => !left.includes(key))
     assert.deepEqual(gone, ['fxs3/.in-use'])
     assert.ok(left.includes('fxs3small/.in-use'), 'the other datastore is untouched')
+    const local = readdirSync(rig.store.path).filter((name) => name.startsWith('.cairn'))
+    assert.deepEqual(local, [])
   })
 
   test('one that somebody else took is not given away', async (context) => {
@@ -166,6 +169,8 @@ suite("stock's bucket", () => {
     const kinds = deletes.map(({ keys }) => /^fxs3\/\.[a-z]+/.exec(keys[0] ?? '')?.[0])
     assert.deepEqual(kinds, ['fxs3/.cnt', 'fxs3/.chunks', 'fxs3/.cairn'])
     assert.deepEqual(await rig.ledger?.suspects(), [])
+    await destroyContent(nodeFileSystem, rig.store.path, silentProgress())
+    assert.deepEqual(readdirSync(rig.store.path), ['.lock'])
   })
 
   test('a removal that failed goes on', async (context) => {

@@ -40,6 +40,8 @@ const DAY_3 = DAY_2 + 86_400
 const A = joinNamespace(ROOT_NAMESPACE, 'a')
 const FIRST = { ...GROUP, time: DAY_1 }
 
+const REFRESH = { progress: silentProgress(), takesOver: false, hostname: HOST }
+
 interface Case {
   readonly name: string
   readonly run: (store: Datastore) => Promise<void>
@@ -234,7 +236,7 @@ async function dieAt(context: TestContext, before: Before, { run }: Case, at: nu
   const next = await makeBucketStore(context, parts)
   await next.registry.recover([STORE], () => {})
   const restarted = await describe(next.store)
-  await refreshStore(next.store, { progress: silentProgress(), takesOver: false, hostname: HOST })
+  await refreshStore(next.store, REFRESH)
   const refreshed = await describe(next.store)
   await next.registry.close()
   const outcome: Outcome = { isAnswered, steps, restarted, refreshed }
@@ -276,6 +278,41 @@ function checkSides(
     if (isDoubled || after.includes(line) || restarted.includes(line)) continue
     assert.ok(!refreshed.includes(line), `${where}: gone and then there again: ${line}`)
   }
+}
+
+suite('R-40: a refresh', () => {
+  test('dies at each step: what it left is not collected, and another one ends it', async (context) => {
+    const before = await makeBefore(context)
+    for (let at = 1, count = 1; at <= count; at += 1) {
+      const parts = await copyOf(context, before)
+      const mortality = new Mortality()
+      const { fs } = mortality
+      const wrap = mortality.wrap.bind(mortality)
+      const dying = await makeBucketStore(context, { ...parts, fs, wrap })
+      mortality.plan(at)
+      const isDone = await refreshStore(dying.store, REFRESH).then(
+        () => true,
+        () => false,
+      )
+      const step = `${at}: ${mortality.steps[at - 1]}`
+      // The steps of a whole run are known only at its end.
+      count = isDone ? 0 : at + 1
+      await dying.registry.close().catch(() => {})
+      if (!isDone && !STEPS.test(mortality.steps[at - 1] ?? '')) continue
+      const next = await makeBucketStore(context, parts)
+      const lines = await describe(next.store).catch(() => [])
+      // A mixture is stale; who is not stale has all.
+      assert.ok(next.bucket.isStale || isSame(lines, before.lines), step)
+      await refreshStore(next.store, REFRESH)
+      assert.equal(next.bucket.isStale, false, step)
+      assert.deepEqual(await describe(next.store), before.lines, step)
+      await next.registry.close()
+    }
+  })
+})
+
+function isSame(a: readonly string[], b: readonly string[]): boolean {
+  return a.join('\n') === b.join('\n')
 }
 
 function checkOutcome(
