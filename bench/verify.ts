@@ -123,7 +123,7 @@ async function once(worker: Worker): Promise<void> {
 }
 
 /** Seconds of a first backup by a client process, without and with a verification in the server all the while. */
-async function backupBeside(folder: string, rounds: number) {
+export async function backupBeside(folder: string, rounds: number) {
   const image = join(folder, 'image')
   makeImage(image, { size: IMAGE_SIZE, seed: 'first' })
   const server = await startBenchServer(folder)
