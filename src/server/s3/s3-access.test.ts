@@ -88,6 +88,25 @@ suite('S3Access', () => {
     assert.ok(await isRefused())
   })
 
+  test('does not wait long at a start for a store that has a verdict', async (context) => {
+    const { buckets, access, clock } = await open(context)
+    {
+      await using s3 = access()
+      await s3.openStore(NAME)
+    }
+    await using s3 = access()
+    const held = buckets.hold()
+    const opening = s3.openStore(NAME)
+    await held.arrived
+    await clock.advance(10_000)
+    // A probe that went on would see this.
+    buckets.ignores = ['absent']
+    held.release()
+    const opened = await opening
+    assert.equal(opened.verdict.honoursIfNoneMatch, true)
+    await opened.close?.()
+  })
+
   test('a rotated secret counts from the next request on, and ends none', async (context) => {
     const { buckets, access, files, clock } = await open(context)
     await using s3 = access()

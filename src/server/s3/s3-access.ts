@@ -23,6 +23,8 @@ import { type BucketName, isAsGood, placeKey, readVerdict, writeVerdict } from '
 
 /** A store that could not be probed at the start is tried again so often. */
 const PROBE_RETRY_MS = 30_000
+/** A start does not wait longer for a store that has a verdict: between two attempts the probe is given up then. */
+const PROBE_WAIT_MS = 10_000
 /** Where `cairn s3 probe` works when it is told no datastore. */
 export const PROBE_PREFIX = 'cairn-probe'
 
@@ -161,27 +163,44 @@ export class S3Access implements AsyncDisposable {
     const kept = await readVerdict(files.fs, files.paths.state, { ...name, place })
     if (kept !== null && probes === 'once') return { verdict: kept, isFresh: true }
     const key = JSON.stringify([name.endpointId, name.bucket, place])
+    const over = new AbortController()
+    const answered = new AbortController()
+    if (kept !== null) {
+      files.clock.sleep(PROBE_WAIT_MS, answered.signal).then(
+        () => over.abort(),
+        () => {},
+      )
+    }
     try {
       // Datastores of one bucket share the probe.
-      const probing = this.#probed.get(key) ?? this.#probeNow(endpoint, name)
+      const probing = this.#probed.get(key) ?? this.#probeNow(endpoint, name, over.signal)
       this.#probed.set(key, probing)
       return { verdict: await probing, isFresh: true }
     } catch (thrown) {
       this.#probed.delete(key)
       // What is local can be read while the store cannot be reached.
-      if (kept === null || !hasCode(thrown, 'S3_UNAVAILABLE')) throw thrown
+      const isAway = over.signal.aborted || hasCode(thrown, 'S3_UNAVAILABLE')
+      if (kept === null || !isAway) throw thrown
       log.warn('cannot probe a bucket at the start', { ...name, error: toError(thrown).message })
       return { verdict: kept, isFresh: false }
+    } finally {
+      answered.abort()
     }
   }
 
-  async #probeNow(endpoint: S3Endpoint, name: NamedBucket): Promise<ProbeVerdict> {
+  async #probeNow(
+    endpoint: S3Endpoint,
+    name: NamedBucket,
+    over?: AbortSignal,
+  ): Promise<ProbeVerdict> {
     const { fs, clock, paths } = this.#options.files
     const { probe } = await import('../../storage/s3/probe.ts')
     const opener = await this.#options.loadOpener()
     const { objects, close } = this.#open(opener, endpoint, { name, verdict: null })
     try {
-      const verdict = await probe(objects, name.prefix, { clock, signal: this.#closing.signal })
+      const closing = this.#closing.signal
+      const signal = over === undefined ? closing : AbortSignal.any([closing, over])
+      const verdict = await probe(objects, name.prefix, { clock, signal })
       await writeVerdict(fs, paths.state, { ...name, place: placeKey(endpoint), verdict })
       return verdict
     } finally {
