@@ -1,7 +1,7 @@
 /**
  * Runs benchmarks in turn and prints their tables.
  *
- *   npm run bench -- [--rounds N] [--folder DIR] [--write] [image tree chunker ingest known latency memory listing collection verify]
+ *   npm run bench -- [--rounds N] [--folder DIR] [--write] [image tree chunker ingest known latency memory listing collection verify s3]
  *
  * `--write` keeps the tables in docs/performance.md. Needs `bench/setup.ts` to have run once.
  */
@@ -18,6 +18,7 @@ import { benchKnownChunks } from './known-chunks.ts'
 import { benchLatency } from './latency.ts'
 import { benchListing } from './listing.ts'
 import { benchMemory } from './memory.ts'
+import { benchS3 } from './s3.ts'
 import { benchVerify } from './verify.ts'
 import { formatResult, type Result } from './support/result.ts'
 
@@ -43,6 +44,7 @@ const BENCHES: Readonly<Record<string, (folder: string) => Promise<Result>>> = {
   listing: async (folder) => await benchListing(folder, rounds),
   collection: async (folder) => await benchCollection(folder, rounds),
   verify: async (folder) => await benchVerify(folder, rounds),
+  s3: async (folder) => await benchS3(folder, rounds),
 }
 
 const tables = [machineLine()]
