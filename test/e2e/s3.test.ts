@@ -36,6 +36,12 @@ suite('a datastore in a bucket', { skip: cephMissing ?? false }, () => {
     assert.equal(second.chunks.objects, 3)
     assert.ok(second.requests.uploaded - first.requests.uploaded < 20_000)
     assert.ok(second.requests.put - first.requests.put <= 4, JSON.stringify([first, second]))
+    const shown = await rig.good('s3', 'usage', STORE, '--output-format', 'json')
+    assert.deepEqual(JSON.parse(shown), await rig.usage(STORE))
+    assert.match(
+      await rig.good('s3', 'ls', STORE, '.cnt/host/'),
+      / folder {2}\.cnt\/host\/web1\/\n$/,
+    )
     const keys = await rig.keys()
     assert.equal(keys.filter((key) => key.startsWith(`${STORE}/.chunks/`)).length, 3)
     assert.ok(keys.includes(`${STORE}/.cnt/host/web1/2026-01-01T00:00:00Z/index.json.blob`))

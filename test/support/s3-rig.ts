@@ -8,6 +8,7 @@ import { type CairnProcess, startCairn } from './cairn-process.ts'
 import { makeBucket, openCephStore, useCeph } from './ceph.ts'
 import { type ClientRun, runClient } from './run-client.ts'
 import { type CommandRun, runServerCommand } from './run-server-command.ts'
+import { connectTo } from './small-backups.ts'
 import { makeTemporaryFolder } from './temporary-folder.ts'
 
 export const ENDPOINT = 'ceph'
@@ -107,7 +108,9 @@ export class S3Rig implements AsyncDisposable {
   }
 
   async usage(store: string): Promise<BucketUsage> {
-    return JSON.parse(await this.good('s3', 'usage', store, '--output-format', 'json'))
+    await using connection = await connectTo(tokenEnvironment(this.data, this.#server))
+    const { data } = await connection.get(`admin/datastore/${store}/s3-usage`)
+    return data as BucketUsage
   }
 
   /** Every key of the bucket. */
