@@ -32,13 +32,16 @@ export interface RequestOptions {
 export type PutCondition =
   /** Whatever is there is replaced. */
   | { readonly kind: 'always' }
-  /** `If-None-Match: *`; not honoured everywhere, see the verdict of the probe. */
+  /** `If-None-Match: *`; not honoured everywhere, see the verdict of the probe: then it is as 'always'. */
   | { readonly kind: 'absent' }
-  /** `If-Match`. */
+  /** `If-Match`; the same. A missing object is no unchanged one. */
   | { readonly kind: 'unchanged'; readonly etag: string }
 
 export interface PutAnswer {
-  /** 'kept': the condition did not hold (412), what was there stays. */
+  /**
+   * 'kept': the condition did not hold (412), what was there stays. With `isLate` that may be the work of an attempt of
+   * ours whose answer was lost: who must know, reads it.
+   */
   readonly outcome: 'written' | 'kept'
   /** Of what was written; empty if it was kept. */
   readonly etag: string
@@ -81,7 +84,10 @@ export const KEYS_PER_REQUEST = 1_000
 export interface ObjectStore {
   /** Endpoint and bucket, for messages. */
   readonly place: string
-  /** Null if there is no such object. `range`: these bytes only, end exclusive. */
+  /**
+   * Null if there is no such object. `range`: these bytes only, end exclusive. Throws S3_CONTENT_WRONG (Corrupt), too,
+   * if the store sends the same wrong bytes again and again.
+   */
   get(
     key: string,
     options?: RequestOptions & { readonly range?: { readonly from: number; readonly to: number } },

@@ -3,6 +3,7 @@
  * delays, cuts before, within and after a body, requests that are sent twice or executed after their caller gave up,
  * refusals, answers that are swallowed or damaged (races.md R-60).
  */
+import { hash } from 'node:crypto'
 import { once } from 'node:events'
 import { Agent, createServer, request as sendRequest } from 'node:https'
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
@@ -37,6 +38,8 @@ export type Fault =
   | { readonly kind: 'flip' }
   /** Executed; no answer, and the connection stays. */
   | { readonly kind: 'hang' }
+  /** A PUT is answered as done and is not: what no client can survive, for tests of tests. */
+  | { readonly kind: 'lie' }
 
 export type FaultKind = Fault['kind']
 
@@ -157,6 +160,9 @@ async function play(exchange: Exchange, fault: Fault | null): Promise<void> {
   switch (fault?.kind) {
     case 'status':
       return refuse(response, fault)
+    case 'lie':
+      if (request.method !== 'PUT') break
+      return void response.writeHead(200, { etag: md5Of(body) }).end()
     case 'late':
       remember(sleep(fault.delayMs).then(async () => await send(request, body)))
       return void request.socket.destroy()
@@ -180,6 +186,10 @@ async function play(exchange: Exchange, fault: Fault | null): Promise<void> {
     default:
       return reply(response, answer)
   }
+}
+
+function md5Of(body: Buffer): string {
+  return `"${hash('md5', body)}"`
 }
 
 async function collect(stream: IncomingMessage): Promise<Buffer> {
