@@ -204,7 +204,10 @@ export const SNAPSHOT_MUTATIONS: readonly Mutation[] = [
     patches: [
       {
         file: `${SESSIONS}/publish.ts`,
-        find: '  await syncContent(store, options)\n  options.check()\n  await publishInBucket(store, options)\n  options.check()\n  await store.fs.rename(options.pendingPath, `${options.path}/${MANIFEST_NAME}`)\n',
+        find:
+          '  await syncContent(store, options)\n  options.check()\n' +
+          '  await publishInBucket(store, options)\n  options.check()\n' +
+          '  await store.fs.rename(options.pendingPath, `${options.path}/${MANIFEST_NAME}`)\n',
         replace:
           '  await store.fs.rename(options.pendingPath, `${options.path}/${MANIFEST_NAME}`)\n  await syncContent(store, options)\n  options.check()\n',
       },

@@ -27,14 +27,16 @@ export interface BucketState {
   readonly inUseMs: number | null
 }
 
-/** As they are now: two requests. */
+/** As they are now: two requests at once. */
 export async function readBucketState(
   objects: ObjectStore,
   prefix: string,
   options: RequestOptions = {},
 ): Promise<BucketState> {
-  const found = await objects.get(`${prefix}/${HOLDER_OBJECT}`, options)
-  const inUse = await objects.head(`${prefix}/${IN_USE_OBJECT}`, options)
+  const [found, inUse] = await Promise.all([
+    objects.get(`${prefix}/${HOLDER_OBJECT}`, options),
+    objects.head(`${prefix}/${IN_USE_OBJECT}`, options),
+  ])
   const holder = found === null ? null : parseHolder(found.body)
   return {
     holder: holder === null || found === null ? null : { ...holder, etag: found.etag },
