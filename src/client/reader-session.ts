@@ -25,7 +25,10 @@ export async function openReaderSession(
     ns: namespace === '' ? undefined : namespace,
     store: connection.repository.datastore,
   })
-  const session = await connection.upgrade('reader', query, READER_PROTOCOL)
+  const session = await connection.upgrade('reader', query, {
+    protocol: READER_PROTOCOL,
+    tapsBodies: true,
+  })
   return new ReaderSession(session, connection.signal)
 }
 

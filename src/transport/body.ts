@@ -1,5 +1,6 @@
 /** Bodies collected whole, never past a bound. */
 import type { Readable } from 'node:stream'
+import type { Claim } from './body-tap.ts'
 
 /** All bytes of `source`; throws `onTooLarge()` as soon as there are more than `sizeMax`. */
 export async function collectBounded(
@@ -20,10 +21,15 @@ export async function collectBounded(
 }
 
 /**
- * Copies all of `source` into `target`, which it must fill exactly. By events: an iterator costs several times as much
- * a piece, and a chunk has hundreds. Rejects with the stream's error, or when it ends early or late.
+ * Copies all of `source` into `target`, which it must fill exactly, together with what a claim of the same body puts
+ * there. By events: an iterator costs several times as much a piece, and a chunk has hundreds. Rejects with the
+ * stream's error, or when it ends early or late.
  */
-export function readExactly(source: Readable, target: Uint8Array): Promise<void> {
+export function readExactly(
+  source: Readable,
+  target: Uint8Array,
+  claim: Claim | null = null,
+): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const endsWrong = (): void => reject(new Error('the body has another length than announced'))
   let size = 0
@@ -32,7 +38,10 @@ export function readExactly(source: Readable, target: Uint8Array): Promise<void>
     target.set(piece, size)
     size += piece.length
   })
-  source.once('end', () => (size === target.length ? resolve() : endsWrong()))
+  source.once('end', () => {
+    if (size + (claim?.tappedSize ?? 0) === target.length) resolve()
+    else endsWrong()
+  })
   source.once('error', reject)
   source.once('close', () => reject(new Error('the stream ended early')))
   return promise

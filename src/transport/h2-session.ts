@@ -1,10 +1,12 @@
 /** Client side of an upgraded connection (backup-protocol.md 2.2, 2.7, 2.8, 9). */
 import * as http from 'node:http'
 import * as http2 from 'node:http2'
+import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { Semaphore } from '../base/async/semaphore.ts'
 import { hasCode, toError } from '../base/errors.ts'
 import { collectBounded, readExactly } from './body.ts'
+import { BodyTap } from './body-tap.ts'
 import { errors } from './errors.ts'
 import { formatQuery, type Query } from './query.ts'
 import { openTlsSocket, type TlsTarget } from './tls.ts'
@@ -46,6 +48,8 @@ export interface UpgradeRequest {
   /** How long the server may be silent while an answer is awaited; SILENCE_MS by default. */
   readonly silenceMs?: number | undefined
   readonly signal?: AbortSignal | undefined
+  /** For sessions that mostly receive: bodies with `allocate` are received past Node, what is sent costs more. */
+  readonly tapsBodies?: boolean | undefined
 }
 
 export type RequestBody = Uint8Array | readonly Uint8Array[] | AsyncIterable<Uint8Array>
@@ -78,11 +82,22 @@ export async function connectUpgraded(
 ): Promise<H2Session> {
   const { socket, fingerprint } = await openTlsSocket(target, { signal: request.signal })
   try {
-    await upgrade(socket, target, request)
+    const head = await upgrade(socket, target, request)
     const userAgent = request.userAgent ?? DEFAULT_USER_AGENT
     const silenceMs = request.silenceMs ?? SILENCE_MS
-    const started = await startHttp2(socket, { silenceMs, signal: request.signal })
-    return new H2Session(started, { fingerprint, userAgent, silenceMs, socket })
+    const tap =
+      request.tapsBodies === true
+        ? new BodyTap(socket, {
+            prefaceSize: 0,
+            head,
+            frameSizeMax: FRAME_SIZE_MAX,
+            streamWindow: STREAM_WINDOW,
+          })
+        : null
+    if (tap === null && head.length > 0) socket.unshift(head)
+    const stream = tap?.duplex ?? socket
+    const started = await startHttp2(stream, { silenceMs, signal: request.signal })
+    return new H2Session(started, { fingerprint, userAgent, silenceMs, socket, tap })
   } catch (error) {
     socket.destroy()
     throw error
@@ -96,6 +111,7 @@ interface SessionFacts {
   readonly userAgent: string
   readonly silenceMs: number
   readonly socket: TLSSocket
+  readonly tap: BodyTap | null
 }
 
 /** One upgraded connection; requests may run at the same time. */
@@ -107,6 +123,7 @@ export class H2Session implements AsyncDisposable {
   /** Aborted with SESSION_LOST when the connection is gone, for work that makes no request at the moment. */
   readonly lost: AbortSignal
   readonly #session: http2.ClientHttp2Session
+  readonly #tap: BodyTap | null
   readonly #userAgent: string
   readonly #slots = new Semaphore(REQUESTS_MAX)
   #runningCount = 0
@@ -114,6 +131,7 @@ export class H2Session implements AsyncDisposable {
 
   constructor(session: http2.ClientHttp2Session, options: SessionFacts) {
     const { fingerprint, userAgent, silenceMs, socket } = options
+    this.#tap = options.tap
     this.#session = session
     this.fingerprint = fingerprint
     this.#userAgent = userAgent
@@ -149,7 +167,7 @@ export class H2Session implements AsyncDisposable {
     const { stream, answer } = await this.#start(method, path, options)
     try {
       const headers = await answer
-      const body = await collect(stream, headers, { ...options, path })
+      const body = await collect(stream, headers, { ...options, path, tap: this.#tap })
       if (stream.rstCode !== 0) throw new Error(`stream reset with code ${stream.rstCode}`)
       return { status: headers[':status'] ?? 0, headers, body }
     } catch (error) {
@@ -201,6 +219,7 @@ export class H2Session implements AsyncDisposable {
       this.#runningCount += 1
       started.stream.once('close', () => {
         this.#runningCount -= 1
+        if (started.stream.id !== undefined) this.#tap?.forget(started.stream.id)
         slot[Symbol.dispose]()
       })
       return started
@@ -266,18 +285,24 @@ export class H2Session implements AsyncDisposable {
 async function collect(
   stream: http2.ClientHttp2Stream,
   headers: http2.IncomingHttpHeaders & StatusHeader,
-  options: CallOptions & { readonly path: string },
+  options: CallOptions & { readonly path: string; readonly tap: BodyTap | null },
 ): Promise<Buffer> {
   const { path, allocate, sizeMax = ANSWER_SIZE_MAX } = options
   const tooLarge = (): Error => errors.ANSWER_TOO_LARGE({ path, sizeMax })
   const size = Number(headers['content-length'] ?? Number.NaN)
   if (size > sizeMax) throw tooLarge()
+  if (size === 0) {
+    // It may be over already, and never tell again.
+    stream.resume()
+    return Buffer.alloc(0)
+  }
   const isExpected = headers[':status'] === HTTP_OK && Number.isSafeInteger(size)
   if (allocate === undefined || !isExpected) {
     return await collectBounded(stream, sizeMax, tooLarge)
   }
   const target = allocate(size)
-  await readExactly(stream, target)
+  using claim = options.tap?.claim(stream.id ?? 0, target, { tellEnd: 'close' }) ?? null
+  await readExactly(stream, target, claim)
   return Buffer.from(target.buffer, target.byteOffset, target.length)
 }
 
@@ -313,7 +338,7 @@ async function upgrade(
   socket: TLSSocket,
   target: TlsTarget,
   options: UpgradeRequest,
-): Promise<void> {
+): Promise<Uint8Array> {
   const { path } = options
   const timeoutMs = options.responseTimeoutMs ?? UPGRADE_TIMEOUT_MS
   const timeout = AbortSignal.timeout(timeoutMs)
@@ -335,7 +360,7 @@ async function upgrade(
   const onAbort = () => request.destroy(toError(signal.reason))
   signal.addEventListener('abort', onAbort, { once: true })
   try {
-    await upgradeAnswer(request, socket)
+    return await upgradeAnswer(request)
   } catch (error) {
     if (options.signal?.aborted) throw options.signal.reason
     if (timeout.aborted) throw errors.REQUEST_TIMED_OUT({ method: 'GET', path, timeoutMs })
@@ -347,13 +372,12 @@ async function upgrade(
   }
 }
 
-function upgradeAnswer(request: http.ClientRequest, socket: TLSSocket): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>()
+function upgradeAnswer(request: http.ClientRequest): Promise<Uint8Array> {
+  const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>()
   request.once('error', reject)
   request.once('upgrade', (_response, _socket, head) => {
     // The server may have sent its SETTINGS right behind the 101.
-    if (head.length > 0) socket.unshift(head)
-    resolve()
+    resolve(head)
   })
   request.once('response', (response) => {
     const tooLarge = () => new Error('the refusal is too long')
@@ -368,7 +392,7 @@ function upgradeAnswer(request: http.ClientRequest, socket: TLSSocket): Promise<
 
 /** Resolves when the server's SETTINGS are here: more streams than it takes would be refused. */
 async function startHttp2(
-  socket: TLSSocket,
+  socket: Duplex,
   { silenceMs, signal }: { readonly silenceMs: number; readonly signal: AbortSignal | undefined },
 ): Promise<http2.ClientHttp2Session> {
   const { promise, resolve, reject } = Promise.withResolvers<http2.ClientHttp2Session>()

@@ -2,7 +2,7 @@
 import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 import type { Duplex } from 'node:stream'
 import { isSystemError } from '../../base/errors.ts'
-import { acceptHttp2, type Http2Limits } from '../../transport/upgrade.ts'
+import { type AcceptedHttp2, acceptHttp2, type Http2Limits } from '../../transport/upgrade.ts'
 import { Exchange } from './exchange.ts'
 
 /** How a connection ended. Errors carry stock's texts: outermost for the log, the chain for the status. */
@@ -23,6 +23,8 @@ export interface ServeOptions {
   readonly limits: Http2Limits
   /** For the `date` header, milliseconds. */
   readonly now: number
+  /** See `AcceptOptions`. */
+  readonly tapsBodies?: boolean
   /** Cuts the connection. */
   readonly signal: AbortSignal
   /** Called when the 101 has left. */
@@ -45,13 +47,14 @@ const FAREWELL_TIMEOUT_MS = 5_000
 export async function serveConnection(options: ServeOptions): Promise<ConnectionEnd> {
   const { socket, signal } = options
   const watch = watchSocket(socket)
-  let session: ServerHttp2Session
+  let accepted: AcceptedHttp2
   try {
-    const { head, protocol, limits, now } = options
-    session = await acceptHttp2(socket, head, { protocol, limits, now })
+    const { head, protocol, limits, now, tapsBodies = false } = options
+    accepted = await acceptHttp2(socket, head, { protocol, limits, now, tapsBodies })
   } catch {
     return lost('connection closed before reading preface')
   }
+  const { session, tap } = accepted
   options.onUpgraded()
   const watched = watchSession(session, socket)
   boundFarewell(session, socket, options.farewellTimeoutMs ?? FAREWELL_TIMEOUT_MS)
@@ -59,7 +62,7 @@ export async function serveConnection(options: ServeOptions): Promise<Connection
   const receiving = new Set<Exchange>()
   session.on('stream', (stream: ServerHttp2Stream, headers) => {
     stream.on('error', () => {})
-    const exchange = new Exchange(stream, headers)
+    const exchange = new Exchange(stream, headers, tap)
     receiving.add(exchange)
     const call = options.serve(exchange).finally(() => {
       running.delete(call)
