@@ -48,7 +48,8 @@ suite('failures of a bucket', { skip: cephMissing ?? false }, () => {
     assert.match(await rig.bad('s3', 'check', ENDPOINT, rig.bucket), /SignatureDoesNotMatch/)
     const failed = await backUp(3)
     assert.notEqual(failed.status, 0)
-    assert.match(failed.stderr, /SignatureDoesNotMatch.*check access key and secret key/s)
+    // The first request may be a HEAD, whose answer has no words.
+    assert.match(failed.stderr, /(?:SignatureDoesNotMatch|403).*check access key and secret key/s)
     assert.match(await rig.goodClient(STORE, 'snapshot', 'list'), /2026-01-03T00:00:00Z/)
     const { secretKey, fingerprint } = await useCeph()
     await rig.good(...update, '--secret-key', secretKey.reveal())

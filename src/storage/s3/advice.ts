@@ -18,7 +18,8 @@ const BY_CODE: Readonly<Record<string, string>> = {
   AllAccessDisabled: RIGHTS,
   AccountProblem: RIGHTS,
   UserSuspended: RIGHTS,
-  '403': RIGHTS,
+  // The answer to a HEAD says no more.
+  '403': `${CREDENTIALS}, and what they may do in this bucket`,
   InvalidAccessKeyId: CREDENTIALS,
   SignatureDoesNotMatch: CREDENTIALS,
   CredentialsProviderError: CREDENTIALS,
