@@ -7,7 +7,7 @@ import { mapConcurrent } from '../../base/async/map-concurrent.ts'
 import { toError } from '../../base/errors.ts'
 import { type Digest, digestFromBytes, DIGEST_SIZE } from '../../formats/digest.ts'
 import type { ChunkLook, LookFailure } from '../chunk-backend.ts'
-import type { ChunkGate } from './s3-backend.ts'
+import type { ChunkGate } from './chunk-gate.ts'
 
 /** Two to four milliseconds of look-ups in the ledger. */
 const KNOWN_PER_STEP = 256

@@ -11,8 +11,9 @@ import { type Digest, digestToBytes } from '../../formats/digest.ts'
 import { REQUEST_LIFE_MS } from '../ledger.ts'
 import { MemoryObjectStore } from '../memory-object-store.ts'
 import { ChunkCache } from './chunk-cache.ts'
+import type { ChunkGate } from './chunk-gate.ts'
 import { MemoryLedger } from './memory-ledger.ts'
-import { type ChunkGate, S3Backend } from './s3-backend.ts'
+import { S3Backend } from './s3-backend.ts'
 
 class TestGate implements ChunkGate {
   readonly #locks = new KeyedLock<Digest>()

@@ -23,18 +23,11 @@ import { errors } from '../errors.ts'
 import type { Ledger } from '../ledger.ts'
 import type { ObjectStore } from '../object-store.ts'
 import type { ChunkCache } from './chunk-cache.ts'
+import type { ChunkGate } from './chunk-gate.ts'
 import { chunkKey } from './chunk-keys.ts'
 import { lookInBucket } from './look-in-bucket.ts'
 import { PinnedBytes } from './pinned-bytes.ts'
 import { SuspectChunks } from './suspect-chunks.ts'
-
-/** The gate of the datastore: one holder per digest (races.md 9.6). */
-export interface ChunkGate {
-  acquire(digest: Digest, signal?: AbortSignal): Promise<Disposable>
-  isHeld(digest: Digest): boolean
-  /** Digests held now. */
-  readonly size: number
-}
 
 export interface S3BackendOptions {
   readonly objects: ObjectStore

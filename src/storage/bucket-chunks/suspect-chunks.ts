@@ -11,7 +11,7 @@ import type { ProvisionalChunks } from '../chunk-backend.ts'
 import { type Ledger, REQUEST_LIFE_MS } from '../ledger.ts'
 import { digestOfKey } from './chunk-keys.ts'
 import type { PinnedBytes } from './pinned-bytes.ts'
-import type { ChunkGate } from './s3-backend.ts'
+import type { ChunkGate } from './chunk-gate.ts'
 
 export interface SuspectChunksOptions {
   readonly ledger: Ledger
