@@ -85,7 +85,7 @@ function makeDatastore(
     clock,
     log,
     owner,
-    locks: new LockTable(fs, { clock, folder, store: name, owner, book, log }),
+    locks: new LockTable(fs, { clock, folder, store: name, owner, book, names: core.names, log }),
     files: new StoreFiles(fs, { owner, durable: settings.syncLevel !== 'none' }),
     chunks: new ChunkStore(core.bucket?.chunks ?? folderBackend(fs, options, opened), core),
     core,

@@ -13,6 +13,7 @@ import { type Clock, systemClock } from '../base/time/clock.ts'
 import { parseSnapshot } from '../formats/names.ts'
 import { ROOT_NAMESPACE } from '../formats/namespace.ts'
 import { LockTable } from './locks.ts'
+import { NameLocks } from './name-locks.ts'
 
 const REF = parseSnapshot('host/web1/2026-01-01T00:00:00Z')
 
@@ -20,9 +21,24 @@ async function makeTable(
   context: TestContext,
   options: { fs?: FileSystem; clock?: Clock; log?: Log } = {},
 ): Promise<LockTable> {
-  const folder = await makeTemporaryFolder(context)
+  const folder = `${await makeTemporaryFolder(context)}/locks`
   const { fs = nodeFileSystem, clock = systemClock, log = silentLog } = options
-  return new LockTable(fs, { clock, folder: `${folder}/locks`, store: 's', owner: undefined, log })
+  return new LockTable(fs, { clock, folder, store: 's', owner: undefined, log })
+}
+
+/** Tables that share a folder of lock files: of other processes, or of one that knows the store by several names. */
+async function makeTables(
+  context: TestContext,
+  tables: readonly {
+    readonly fs?: FileSystem
+    readonly store?: string
+    readonly names?: NameLocks
+  }[],
+): Promise<LockTable[]> {
+  const folder = `${await makeTemporaryFolder(context)}/locks`
+  return tables.map(({ fs = nodeFileSystem, store = 's', names = new NameLocks() }) => {
+    return new LockTable(fs, { clock: systemClock, folder, store, owner: undefined, names })
+  })
 }
 
 suite('LockTable', () => {
@@ -68,7 +84,8 @@ suite('LockTable', () => {
   // believe that they hold the lock.
   test('R-21, R-22: removing a lock file never makes two holders', async (context) => {
     const faults = new FaultFileSystem(nodeFileSystem)
-    const table = await makeTable(context, { fs: faults.fs })
+    const [table, theirs] = await makeTables(context, [{ fs: faults.fs }, { fs: faults.fs }])
+    assert.ok(table !== undefined && theirs !== undefined)
     const a = await table.lockGroup(ROOT_NAMESPACE, REF)
     const holders: string[] = []
     let isDone = false
@@ -79,7 +96,7 @@ suite('LockTable', () => {
       // B is about to open the old file: let it, and swap the file right after.
       opened.resolve()
     })
-    const b = table.lockGroup(ROOT_NAMESPACE, REF).then(
+    const b = theirs.lockGroup(ROOT_NAMESPACE, REF).then(
       (lock) => {
         holders.push('b')
         return lock
@@ -95,6 +112,28 @@ suite('LockTable', () => {
     await lockOfB?.release()
     await c?.release()
     await (await table.lockGroup(ROOT_NAMESPACE, REF)).release()
+  })
+
+  test('R-66: two names of one store exclude each other, and give back what they took', async (context) => {
+    const names = new NameLocks()
+    const made = await makeTables(context, [{ names }, { names, store: 'other' }])
+    const [one, other] = made as [LockTable, LockTable]
+    const group = await one.lockGroup(ROOT_NAMESPACE, REF)
+    await assert.rejects(other.lockGroup(ROOT_NAMESPACE, REF), { code: 'GROUP_LOCK_BUSY' })
+    await group.unlinkAndRelease()
+    await (await other.lockGroup(ROOT_NAMESPACE, REF)).release()
+    {
+      await using _shared = await one.lockSnapshot(ROOT_NAMESPACE, REF, 'shared')
+      await using _also = await other.lockSnapshot(ROOT_NAMESPACE, REF, 'shared')
+      await assert.rejects(other.lockSnapshot(ROOT_NAMESPACE, REF, 'exclusive'), {
+        code: 'SNAPSHOT_LOCK_BUSY',
+      })
+    }
+    const manifest = await one.lockManifest(ROOT_NAMESPACE, REF)
+    const waiting = other.lockManifest(ROOT_NAMESPACE, REF)
+    await manifest.release()
+    await (await waiting).release()
+    assert.equal(names.size, 0)
   })
 
   test('R-22: a lock on a file that lost its name is not held; the next round takes the new one', async (context) => {

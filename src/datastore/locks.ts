@@ -16,6 +16,7 @@ import type { NamespacePath } from '../formats/namespace.ts'
 import { errors } from './errors.ts'
 import { LockBook, type LockHolder } from './lock-book.ts'
 import { groupLockName, lockFolder, manifestLockName, snapshotLockName } from './layout.ts'
+import { NameLocks } from './name-locks.ts'
 import { type Owner, StoreFiles } from './store-files.ts'
 
 export type { FileLock } from '../base/fs/file-lock.ts'
@@ -24,6 +25,8 @@ export type { FileLock } from '../base/fs/file-lock.ts'
 const MANIFEST_WAIT_MS = 5_000
 /** As stock's. */
 const MOVE_JOURNAL_WAIT_MS = 10_000
+/** As for a lock file that another process has. */
+const NAME_RETRY_MS = 20
 /** A lock file that is removed while it is opened is opened again; each round needs another removal. */
 const REPLACED_ATTEMPTS_MAX = 10
 
@@ -42,6 +45,7 @@ export class LockTable {
   readonly #owner: Owner | undefined
   readonly #book: LockBook
   readonly #log: Log
+  readonly #names: NameLocks
 
   /** `folder` holds the lock files of all datastores, `store` is the name of this one. */
   constructor(
@@ -53,6 +57,8 @@ export class LockTable {
       readonly owner: Owner | undefined
       /** Shared by all tables of a process on this folder. */
       readonly book?: LockBook | undefined
+      /** Shared by the tables of all names of one store. */
+      readonly names?: NameLocks
       readonly log?: Log
     },
   ) {
@@ -63,6 +69,7 @@ export class LockTable {
     this.#owner = options.owner
     this.#book = options.book ?? new LockBook()
     this.#log = options.log ?? silentLog
+    this.#names = options.names ?? new NameLocks()
   }
 
   /** Exclusive, at once; throws GROUP_LOCK_BUSY. */
@@ -134,18 +141,39 @@ export class LockTable {
     options: { readonly kind: LockKind; readonly timeoutMs: number },
     busy: BusyError,
   ): Promise<FileLock> {
+    using held = new DisposableStack()
+    held.use(await this.#takeName(path, options, busy))
     const lockOptions = { ...options, clock: this.#clock, owner: this.#owner }
     for (let attempt = 1; ; attempt += 1) {
       await this.#createFolders(dirname(path))
       try {
         const lock = await lockFile(this.#fs, path, lockOptions)
-        return this.#book.note(lock, options.kind, this.#clock.now())
+        const noted = this.#book.note(lock, options.kind, this.#clock.now())
+        return lockWith(noted, held.move())
       } catch (error) {
         const isReplaced = hasCode(error, 'LOCK_REPLACED')
         if (isReplaced && attempt < REPLACED_ATTEMPTS_MAX) continue
         if (isReplaced || hasCode(error, 'LOCK_BUSY')) throw this.#busy(path, busy, error)
         throw error
       }
+    }
+  }
+
+  /** Before the file: under another name of the store that would be another one. */
+  async #takeName(
+    path: string,
+    { kind, timeoutMs }: { readonly kind: LockKind; readonly timeoutMs: number },
+    busy: BusyError,
+  ): Promise<Disposable> {
+    const name = path.slice(`${this.#folder}/${this.#store}/`.length)
+    const deadline = this.#clock.monotonic() + timeoutMs
+    for (;;) {
+      const taken = this.#names.tryTake(name, kind)
+      if (taken !== null) return taken
+      if (this.#clock.monotonic() >= deadline) {
+        throw this.#busy(path, busy, lockErrors.LOCK_BUSY({ path }))
+      }
+      await this.#clock.sleep(NAME_RETRY_MS)
     }
   }
 
@@ -170,6 +198,27 @@ export class LockTable {
       path = `${path}/${name}`
       await files.createFolder(path)
     }
+  }
+}
+
+/** `lock`, whose release gives `held` back as well. */
+function lockWith(lock: FileLock, held: Disposable): FileLock {
+  const release = async (): Promise<void> => {
+    using _held = held
+    await lock.release()
+  }
+  return {
+    path: lock.path,
+    release,
+    async unlinkAndRelease() {
+      using _held = held
+      await lock.unlinkAndRelease()
+    },
+    [Symbol.asyncDispose]: release,
+    [Symbol.dispose]() {
+      held[Symbol.dispose]()
+      lock[Symbol.dispose]()
+    },
   }
 }
 

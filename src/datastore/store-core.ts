@@ -16,6 +16,7 @@ import { Doubt, doubtAfter, joinWindows } from './doubt.ts'
 import { Journal } from './journal.ts'
 import { CHUNKS_FOLDER, PROCESS_LOCK_FILE } from './layout.ts'
 import { MissingChunks } from './missing-chunks.ts'
+import { NameLocks } from './name-locks.ts'
 import { claimStateFolder } from './state-folder.ts'
 import { readStoreState, type StoreState, updateStoreState } from './store-state.ts'
 import type { Owner } from './store-files.ts'
@@ -44,6 +45,7 @@ const cores = new Map<string, StoreCore>()
 export class StoreCore {
   readonly processLock: ProcessLock
   readonly gate = new Gate()
+  readonly names = new NameLocks()
   readonly sessions = new LiveSessions()
   readonly sync: StoreSync
   readonly doubt: Doubt

@@ -5,7 +5,6 @@
 import assert from 'node:assert/strict'
 import { appendFileSync, cpSync, existsSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Connection } from '../../src/client/connection.ts'
 import {
   forgetSnapshot,
@@ -29,7 +28,6 @@ const LATE_MAX_MS = 120_000
 const TREE = join(import.meta.dirname, '..', '..', 'src')
 const GROUPS = ['host/one', 'host/two']
 const KEPT_COUNT = 3
-const BETWEEN_MS = 100
 const DAY_SECONDS = 86_400
 const CHANGED_SIZE = 100_000
 
@@ -87,11 +85,19 @@ export async function runBeside(
     async () => await removeSome(rig),
     async () => await restoreSome(rig),
   )
+  // Each loop waits until another has done something: then there may be something new for it.
+  let turnEnd = Promise.withResolvers<void>()
+  const endTurn = (): void => {
+    turnEnd.resolve()
+    turnEnd = Promise.withResolvers()
+  }
   const running = loops.map(async (turn) => {
     while (!rig.isOver()) {
       await turn().catch((error: unknown) => (failure ??= error))
-      await sleep(BETWEEN_MS)
+      endTurn()
+      if (!rig.isOver()) await turnEnd.promise
     }
+    endTurn()
   })
   await Promise.all(running)
   if (failure !== null) throw new Error('beside the others', { cause: failure })

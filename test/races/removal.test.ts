@@ -23,7 +23,17 @@ import { ROOT_NAMESPACE as ROOT } from '../../src/formats/namespace.ts'
 import { gc } from '../support/collection.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { backUp, begin, UPID } from '../support/test-store.ts'
-import { ARCHIVE, assertRestores, DAY_1, DAY_2, DAY_3, isCall, makeRig, refAt } from './rig.ts'
+import {
+  ARCHIVE,
+  assertRestores,
+  DAY_1,
+  DAY_2,
+  DAY_3,
+  isCall,
+  makeRig,
+  refAt,
+  asOtherProcess,
+} from './rig.ts'
 
 const GROUP = parseGroup('host/web1')
 
@@ -73,7 +83,7 @@ suite('forget', () => {
     await backUp(store, DAY_1, ['one'])
     const lock = store.locks.snapshotLockPath(ROOT, refAt(DAY_1))
     const state = before(isCall('open', lock), async () => {
-      await setProtected(store, ROOT, refAt(DAY_1), true)
+      await setProtected(asOtherProcess(store), ROOT, refAt(DAY_1), true)
     })
     await assert.rejects(forgetSnapshot(store, ROOT, refAt(DAY_1)), /protected snapshot/)
     assert.ok(state.ran)

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import { nodeFileSystem } from '../../src/base/fs/node-file-system.ts'
 import type { Datastore } from '../../src/datastore/datastore.ts'
+import { LockTable } from '../../src/datastore/locks.ts'
 import { readIndex } from '../../src/datastore/snapshot-files.ts'
 import type { SnapshotRef } from '../../src/formats/names.ts'
 import { type NamespacePath, ROOT_NAMESPACE } from '../../src/formats/namespace.ts'
@@ -40,6 +41,14 @@ export async function makeRig(context: TestContext, options: TestStoreOptions = 
     return state
   }
   return { ...made, disk, before }
+}
+
+/** The store as a process has it that shares only the lock files. */
+export function asOtherProcess(store: Datastore): Datastore {
+  const [folder, name] = /^(.*)\/([^/]+)\/[^/]+$/.exec(store.locks.moveJournalPath)?.slice(1) ?? []
+  assert.ok(folder !== undefined && name !== undefined)
+  const { fs, clock, owner } = store
+  return { ...store, locks: new LockTable(fs, { clock, folder, store: name, owner }) }
 }
 
 /** Accepts calls of this name on paths that have `part` in them. */

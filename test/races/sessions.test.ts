@@ -15,6 +15,7 @@ import { isMutating } from '../support/fault-file-system.ts'
 import { backUp, begin, finish, makeChunk, writeArchive } from '../support/test-store.ts'
 import {
   ARCHIVE,
+  asOtherProcess,
   assertNothingHeld,
   assertRestores,
   backUpKnown,
@@ -45,8 +46,9 @@ suite('base and group', () => {
     await backUp(store, DAY_1, ['one'])
     await backUp(store, DAY_2, ['two'])
     const lockOfBase = store.locks.snapshotLockPath(ROOT, refAt(DAY_2))
+    const other = asOtherProcess(store)
     const state = before(isCall('open', lockOfBase), async () => {
-      await forgetSnapshot(store, ROOT, refAt(DAY_2))
+      await forgetSnapshot(other, ROOT, refAt(DAY_2))
     })
     const writer = await begin(store, DAY_3)
     assert.ok(state.ran)

@@ -251,4 +251,20 @@ export const STORE_GUARDS: readonly Guard[] = [
       'R-53: who begins while an end is being written waits until it is counted',
     ],
   },
+  {
+    races: ['R-66'],
+    what: 'locks of groups, snapshots and manifests belong to the store, whatever it is called',
+    where: 'LockTable.#takeName()',
+    cuts: [
+      {
+        file: 'src/datastore/locks.ts',
+        find: '    this.#names = options.names ?? new NameLocks()\n',
+        replace: '    this.#names = new NameLocks()\n',
+      },
+    ],
+    test: [
+      'src/datastore/locks.test.ts',
+      'R-66: two names of one store exclude each other, and give back what they took',
+    ],
+  },
 ]

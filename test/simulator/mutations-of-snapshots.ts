@@ -305,7 +305,7 @@ export const SNAPSHOT_MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-66',
     what: 'sessions and gate belong to the path of a store',
-    needs: ['reconfigure', 'collect'],
+    needs: ['backup'],
     patches: [
       {
         file: 'src/datastore/store-core.ts',
@@ -326,6 +326,18 @@ export const SNAPSHOT_MUTATIONS: readonly Mutation[] = [
         file: 'src/datastore/store-core.ts',
         find: '    cores.delete(this.identity)\n',
         replace: '    cores.delete(this.#options.path)\n',
+      },
+    ],
+  },
+  {
+    id: 'R-66b',
+    what: 'locks of groups and snapshots go by the name of the store alone',
+    needs: ['backup'],
+    patches: [
+      {
+        file: 'src/datastore/datastore.ts',
+        find: 'owner, book, names: core.names, log }',
+        replace: 'owner, book, log }',
       },
     ],
   },

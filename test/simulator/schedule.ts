@@ -89,6 +89,7 @@ function makeWorld(
     isGentle: operations.every(({ kind, fault }) => fault === null && !ROUGH.includes(kind)),
     isSpaceMounted: random.chance(0.1),
     countsUses: false,
+    hasAlias: false,
     endsWithCollection: random.chance(0.1),
     ready: makeReady(random, theme?.ready ?? groups(random), chunkCount),
     garbage: Array.from({ length: hasGarbage ? 2 : random.below(3) }, () =>

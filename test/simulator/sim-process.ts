@@ -7,9 +7,12 @@ import { DatastoreRegistry, type DatastoreUse } from '../../src/datastore/regist
 import type { DatastoreSettings } from '../../src/datastore/settings.ts'
 import { SimFileSystem } from './kernel/sim-file-system.ts'
 import type { Machine } from './kernel/machine.ts'
+import { STORE_LINK } from './places.ts'
 import type { Scheduler } from './scheduler.ts'
 
 export const STORE_NAME = 'store'
+/** A second name of the same folder, by a link to it. */
+export const ALIAS_NAME = 'alias'
 
 export interface ProcessParts {
   readonly scheduler: Scheduler
@@ -57,7 +60,10 @@ export class SimProcess {
       operations: this.operations,
       log: silentLog,
       paths: { state: '/data/state', locks: '/run/locks' },
-      settingsOf: async (name) => (name === STORE_NAME ? parts.settings() : null),
+      settingsOf: async (name) => {
+        if (name === ALIAS_NAME) return { ...parts.settings(), path: STORE_LINK }
+        return name === STORE_NAME ? parts.settings() : null
+      },
     })
   }
 
@@ -66,8 +72,8 @@ export class SimProcess {
     await this.registry.recover([STORE_NAME], () => {})
   }
 
-  async lookup(): Promise<Datastore> {
-    const store = await this.registry.lookup(STORE_NAME, 'write')
+  async lookup(name = STORE_NAME): Promise<Datastore> {
+    const store = await this.registry.lookup(name, 'write')
     this.stores.add(store)
     return store
   }

@@ -138,6 +138,19 @@ export const THEMES: readonly Theme[] = [
     world: COARSE,
   },
   {
+    kinds: ['backup', 'collect', 'forget', 'setNotes'],
+    openings: [
+      ['backup', 'backup', 'collect'],
+      ['collect', 'backup', 'backup'],
+      ['backup', 'forget', 'backup', 'forget'],
+    ],
+    ready: ['host/g1', 'host/g1'],
+    chunkCount: 3,
+    hasGarbage: true,
+    graceMs: 0,
+    world: { ...COARSE, hasAlias: true },
+  },
+  {
     kinds: ['backup', 'setNotes', 'crash'],
     openings: [
       ['backup', 'setNotes', 'crash'],

@@ -46,6 +46,8 @@ export interface WorldOptions {
   readonly garbage: readonly number[]
   /** Operations count as uses of the datastore, in the file that all processes share. */
   readonly countsUses: boolean
+  /** The configuration has a second name for the store's folder. */
+  readonly hasAlias: boolean
   /** Days later a collection has to find and remove all that nobody needs. */
   readonly endsWithCollection: boolean
 }
@@ -81,6 +83,7 @@ export class World implements Scene {
   /** Of running operations that count. */
   readonly uses = new Map<Actor, Disposable>()
   readonly countsUses: boolean
+  readonly hasAlias: boolean
   readonly collections = new Map<Actor, CollectionRun>()
   readonly confirmedAtStep = new Map<string, number>()
   clockSetAtStep = -1
@@ -109,6 +112,7 @@ export class World implements Scene {
     this.chunkCount = options.chunkCount
     this.isGentle = options.isGentle
     this.countsUses = options.countsUses
+    this.hasAlias = options.hasAlias
     this.#graceMs = options.settings.gcGraceMs ?? 0
     this.#endsWithCollection = options.endsWithCollection
     this.scheduler = new Scheduler(policy, options.stepMs)

@@ -10,7 +10,7 @@ import type { Datastore } from '../../../src/datastore/datastore.ts'
 import { MANIFEST, visibleSnapshots } from '../places.ts'
 import type { Random } from '../random.ts'
 import type { Actor } from '../actor.ts'
-import type { SimProcess } from '../sim-process.ts'
+import { ALIAS_NAME, type SimProcess } from '../sim-process.ts'
 import type { World } from '../world.ts'
 
 /** One operation of a schedule, as it is written down. */
@@ -69,7 +69,9 @@ export function parseKey(key: string): { readonly ns: NamespacePath; readonly re
   return { ns: parseNamespace(ns), ref: parseSnapshot(snapshot) }
 }
 
-export async function openStore({ process, world, actor }: Running): Promise<Datastore> {
+export async function openStore(running: Running): Promise<Datastore> {
+  const { process, world, actor, random } = running
+  if (world.hasAlias && random.chance(0.5)) return await process.lookup(ALIAS_NAME)
   if (!world.countsUses) return await process.lookup()
   const use = await process.use()
   world.uses.set(actor, use)
