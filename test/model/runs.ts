@@ -3,7 +3,7 @@ import { runSpin, type SpinResult } from './spin.ts'
 
 export interface Variant {
   readonly name: string
-  readonly model: 'collection' | 'power'
+  readonly model: 'collection' | 'power' | 'bucket'
   readonly defines: readonly string[]
   /** Names of `M_…` without that prefix: what is left out of the protocol. */
   readonly mutations: readonly string[]
@@ -158,6 +158,35 @@ export const VARIANTS: readonly Variant[] = [
       'NO_DOUBT_AFTER_A_FAILED_SYNC',
       'DOUBTFUL_CHUNKS_NOT_REWRITTEN',
     ],
+  },
+  {
+    name: 'a bucket: two sessions, two collections, late deletes',
+    model: 'bucket',
+    defines: [],
+    mutations: [
+      'REGISTER_AFTER_GATE',
+      'ENTRY_OF_THE_REQUEST',
+      'SUSPECT_IS_FINAL',
+      'FINISH_DOES_NOT_SETTLE',
+      'NO_SECOND_LOOK',
+      'GATE_OPENS_BEFORE_THE_DELETE',
+      'IN_DOUBT_IS_FORGOTTEN',
+      'LATE_IS_FORGOTTEN',
+      'LISTED_IS_ADDED_UNSEEN',
+    ],
+  },
+  {
+    name: 'a bucket: killed at any step, one collection each',
+    model: 'bucket',
+    defines: ['KILL', 'RUNS=1'],
+    mutations: ['CONDEMNED_AFTER'],
+  },
+  {
+    name: 'a bucket: killed at any step, two collections each',
+    model: 'bucket',
+    defines: ['KILL'],
+    mutations: [],
+    isLong: true,
   },
 ]
 
