@@ -61,6 +61,22 @@ suite('probe()', () => {
     assert.deepEqual(memory.keys, [])
   })
 
+  test('an answer that was lost says nothing about the store', async () => {
+    const memory = new MemoryObjectStore({ clock })
+    const objects = new ScriptedObjectStore(memory)
+    // The first of two writes is executed once more when the second is there.
+    const late = objects.executeAgainLater('put', /plain$/)
+    const held = objects.hold('get', /plain$/)
+    const second = objects.hold('get', /plain$/)
+    const verdict = probe(objects, 'store', { clock })
+    await held.arrived
+    held.release()
+    await second.arrived
+    await late.execute()
+    second.release()
+    assert.deepEqual([(await verdict).isConsistent, (await verdict).isUsable], [true, true])
+  })
+
   test('what old probes left goes, what young ones make stays', async () => {
     const objects = new MemoryObjectStore({ clock })
     objects.plant('store/.cairn-probe/old/plain', Buffer.from('x'), clock.now() - 2 * 3_600_000)
