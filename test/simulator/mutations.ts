@@ -195,7 +195,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-17',
     what: 'a session does not hold the process lock',
-    needs: ['collect'],
+    needs: ['backup', 'stockCollect'],
     patches: [
       {
         file: 'src/datastore/shared-process-lock.ts',

@@ -131,6 +131,7 @@ export const THEMES: readonly Theme[] = [
       ['backup', 'stockCollect'],
       ['stockBackup', 'collect'],
     ],
+    alwaysOpens: true,
     ready: ['host/g1', 'host/g3'],
     chunkCount: 3,
     hasGarbage: true,

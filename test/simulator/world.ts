@@ -409,7 +409,7 @@ export class World implements Scene {
   #putFile(path: string, data: Uint8Array): void {
     const inode = this.machine.open(path, 'create', 0o644)
     inode.setData(data, this.scheduler.wallOffsetMs - READY_AGE_SECONDS * 1000)
-    inode.ctimeMs = inode.mtimeMs
+    inode.ctimeMs = inode.atimeMs = inode.mtimeMs
   }
 }
 
