@@ -172,7 +172,8 @@ export const BUCKET_GUARDS: readonly Guard[] = [
         file: `${BUCKET}/deletes.ts`,
         find: '      answer = await deleteCondemned({ objects: door, ledger, clock }, keys)\n',
         replace:
-          "      const { signal } = this.#run.progress\n      const aborted = new Promise<never>((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))\n" +
+          '      const { signal } = this.#run.progress\n      const aborted = new Promise<never>((_resolve, reject) => {\n' +
+          "        signal.addEventListener('abort', () => reject(signal.reason))\n      })\n" +
           '      answer = await Promise.race([deleteCondemned({ objects: door, ledger, clock }, keys), aborted])\n',
       },
     ],
