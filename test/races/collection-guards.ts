@@ -483,7 +483,9 @@ export const COLLECTION_GUARDS: readonly Guard[] = [
         file: 'src/datastore/chunk-store.ts',
         find: '    using _gate = await this.#gate.acquire(digest)\n    const result = await this.#backend.put(digest, chunk.blob, options)\n',
         replace:
-          '    const held = await this.#gate.acquire(digest)\n    const result = await this.#backend.put(digest, chunk.blob, options)\n    held[Symbol.dispose]()\n',
+          '    const held = await this.#gate.acquire(digest)\n' +
+          '    const result = await this.#backend.put(digest, chunk.blob, options)\n' +
+          '    held[Symbol.dispose]()\n',
       },
     ],
     test: ['src/datastore/chunk-store.test.ts', 'a digest is registered while its gate is held'],
