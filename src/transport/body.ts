@@ -21,6 +21,29 @@ export async function collectBounded(
 }
 
 /**
+ * As `collectBounded`, by events from this very moment on: an iterator takes a stream that ends in the same turn for
+ * one that was cut. Rejects with the stream's error, or when it ends early.
+ */
+export function collectFromNow(
+  source: Readable,
+  sizeMax: number,
+  onTooLarge: () => Error,
+): Promise<Buffer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer>()
+  const pieces: Uint8Array[] = []
+  let size = 0
+  source.on('data', (piece: Uint8Array) => {
+    size += piece.length
+    if (size <= sizeMax) pieces.push(piece)
+    else reject(onTooLarge())
+  })
+  source.once('end', () => resolve(Buffer.concat(pieces)))
+  source.once('error', reject)
+  source.once('close', () => reject(new Error('the stream ended early')))
+  return promise
+}
+
+/**
  * Copies all of `source` into `target`, which it must fill exactly, together with what a claim of the same body puts
  * there. By events: an iterator costs several times as much a piece, and a chunk has hundreds. Rejects with the
  * stream's error, or when it ends early or late.

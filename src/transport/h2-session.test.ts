@@ -185,6 +185,21 @@ for (const isTapped of [false, true]) {
       onStream = echo
     })
 
+    test('takes short answers that are over at once', async () => {
+      const texts = ['', 'no', 'a sentence']
+      onStream = (stream, path) => {
+        stream.respond({ ':status': 400 })
+        stream.end(texts[Number(path.slice(1))])
+      }
+      await using session = await connect()
+      const allocate = (size: number) => new Uint8Array(size)
+      for (const [index, text] of [...texts, ...texts].entries()) {
+        const answer = await session.request('GET', `/${index % 3}`, { allocate })
+        assert.deepEqual([answer.status, answer.body.toString()], [400, text])
+      }
+      onStream = echo
+    })
+
     test('an answer that ends early or is cut is an error', async () => {
       onStream = (stream, path) => {
         stream.respond({ ':status': 200, 'content-length': 1_000_000 })

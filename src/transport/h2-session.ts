@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { Semaphore } from '../base/async/semaphore.ts'
 import { hasCode, toError } from '../base/errors.ts'
-import { collectBounded, readExactly } from './body.ts'
+import { collectBounded, collectFromNow, readExactly } from './body.ts'
 import { BodyTap } from './body-tap.ts'
 import { errors } from './errors.ts'
 import { formatQuery, type Query } from './query.ts'
@@ -164,10 +164,12 @@ export class H2Session implements AsyncDisposable {
     path: string,
     options: CallOptions = {},
   ): Promise<H2Answer<Buffer>> {
-    const { stream, answer } = await this.#start(method, path, options)
+    const take: Take<Promise<Buffer>> = (from, head) =>
+      collect(from, head, { ...options, path, tap: this.#tap })
+    const { stream, answer } = await this.#start(method, path, { ...options, take })
     try {
-      const headers = await answer
-      const body = await collect(stream, headers, { ...options, path, tap: this.#tap })
+      const { headers, taken } = await answer
+      const body = await taken
       if (stream.rstCode !== 0) throw new Error(`stream reset with code ${stream.rstCode}`)
       return { status: headers[':status'] ?? 0, headers, body }
     } catch (error) {
@@ -182,9 +184,10 @@ export class H2Session implements AsyncDisposable {
     path: string,
     options: CallOptions = {},
   ): Promise<H2Answer<AsyncIterable<Uint8Array>>> {
-    const { stream, answer } = await this.#start(method, path, options)
+    const take: Take<null> = () => null
+    const { stream, answer } = await this.#start(method, path, { ...options, take })
     try {
-      const headers = await answer
+      const { headers } = await answer
       const body = this.#pieces(stream, options.signal)
       return { status: headers[':status'] ?? 0, headers, body }
     } catch (error) {
@@ -212,7 +215,7 @@ export class H2Session implements AsyncDisposable {
     await this.close()
   }
 
-  async #start(method: string, path: string, options: CallOptions) {
+  async #start<Taken>(method: string, path: string, options: TakingOptions<Taken>) {
     const slot = await this.#slots.acquire(1, options.signal)
     try {
       const started = this.#open(method, path, options)
@@ -229,7 +232,7 @@ export class H2Session implements AsyncDisposable {
     }
   }
 
-  #open(method: string, path: string, options: CallOptions) {
+  #open<Taken>(method: string, path: string, options: TakingOptions<Taken>) {
     if (this.#session.destroyed || this.#session.closed)
       throw this.#explain(this.#failure, undefined)
     const stream = this.#session.request(
@@ -246,8 +249,13 @@ export class H2Session implements AsyncDisposable {
         ...(options.signal ? { signal: options.signal } : {}),
       },
     )
-    const { promise, resolve, reject } = Promise.withResolvers<http2.IncomingHttpHeaders>()
-    stream.once('response', resolve)
+    const { promise, resolve, reject } = Promise.withResolvers<AnswerHead<Taken>>()
+    // At once: behind a tap a short answer may be over, and its events gone, before anybody who waits has a turn.
+    stream.once('response', (headers: http2.IncomingHttpHeaders & StatusHeader) => {
+      const taken = options.take(stream, headers)
+      if (taken instanceof Promise) taken.catch(() => {})
+      resolve({ headers, taken })
+    })
     // Errors after the answer's head reach the reader of the body; this one must only not be lost.
     stream.on('error', reject)
     stream.once('close', () => reject(new Error('the stream ended without an answer')))
@@ -257,7 +265,7 @@ export class H2Session implements AsyncDisposable {
         stream.destroy(toError(error))
       })
     }
-    return { stream, answer: promise as Promise<http2.IncomingHttpHeaders & StatusHeader> }
+    return { stream, answer: promise }
   }
 
   async *#pieces(
@@ -298,12 +306,27 @@ async function collect(
   }
   const isExpected = headers[':status'] === HTTP_OK && Number.isSafeInteger(size)
   if (allocate === undefined || !isExpected) {
-    return await collectBounded(stream, sizeMax, tooLarge)
+    return await collectFromNow(stream, sizeMax, tooLarge)
   }
   const target = allocate(size)
   using claim = options.tap?.claim(stream.id ?? 0, target, { tellEnd: 'close' }) ?? null
   await readExactly(stream, target, claim)
   return Buffer.from(target.buffer, target.byteOffset, target.length)
+}
+
+/** Begins with the body of an answer. */
+type Take<Taken> = (
+  stream: http2.ClientHttp2Stream,
+  headers: http2.IncomingHttpHeaders & StatusHeader,
+) => Taken
+
+interface TakingOptions<Taken> extends CallOptions {
+  readonly take: Take<Taken>
+}
+
+interface AnswerHead<Taken> {
+  readonly headers: http2.IncomingHttpHeaders & StatusHeader
+  readonly taken: Taken
 }
 
 interface StatusHeader {
