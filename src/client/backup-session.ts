@@ -52,7 +52,7 @@ export async function openBackupSession(
     ns: namespace === '' ? undefined : namespace,
     store: connection.repository.datastore,
   })
-  const session = await connection.upgrade('backup', query, { protocol: BACKUP_PROTOCOL })
+  const session = await connection.upgrade('backup', query, BACKUP_PROTOCOL)
   return new BackupSession(session, connection.signal)
 }
 

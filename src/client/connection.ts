@@ -1,7 +1,7 @@
 /** One server as one caller: REST calls, and upgrades to the two session protocols (spec cli 2.6). */
 import { hasCode, toError } from '../base/errors.ts'
 import { formatAuthId } from '../formats/auth-id.ts'
-import { type H2Session, type UpgradeRequest, connectUpgraded } from '../transport/h2-session.ts'
+import { type H2Session, connectUpgraded } from '../transport/h2-session.ts'
 import { type OutgoingAnswer, OutgoingClient } from '../transport/outgoing.ts'
 import type { ProxyTarget } from '../transport/proxy-tunnel.ts'
 import type { Query } from '../transport/query.ts'
@@ -106,14 +106,10 @@ export class Connection implements AsyncDisposable {
   }
 
   /** Upgrades `path` with `query` to `protocol`. The doubled slash is what stock sends. */
-  async upgrade(
-    path: string,
-    query: string,
-    options: Pick<UpgradeRequest, 'protocol' | 'tapsBodies'>,
-  ): Promise<H2Session> {
+  async upgrade(path: string, query: string, protocol: string): Promise<H2Session> {
     return await this.#guard(async () => {
       const headers = await this.#parts.credentials.headers(this.signal)
-      const request = { path: `//api2/json/${path}${query}`, ...options, headers }
+      const request = { path: `//api2/json/${path}${query}`, protocol, headers }
       return await connectUpgraded(this.#parts.target, { ...request, signal: this.signal })
     })
   }

@@ -25,10 +25,7 @@ export async function openReaderSession(
     ns: namespace === '' ? undefined : namespace,
     store: connection.repository.datastore,
   })
-  const session = await connection.upgrade('reader', query, {
-    protocol: READER_PROTOCOL,
-    tapsBodies: true,
-  })
+  const session = await connection.upgrade('reader', query, READER_PROTOCOL)
   return new ReaderSession(session, connection.signal)
 }
 

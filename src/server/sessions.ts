@@ -126,7 +126,7 @@ class SessionServer implements Sessions {
     task: Task,
     options: Pick<
       Parameters<typeof serveConnection>[0],
-      'onUpgraded' | 'serve' | 'tapsBodies' | 'socket' | 'head'
+      'onUpgraded' | 'serve' | 'socket' | 'head'
     >,
   ): Promise<ConnectionEnd> {
     const { socket } = options

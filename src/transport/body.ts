@@ -1,6 +1,5 @@
 /** Bodies collected whole, never past a bound. */
 import type { Readable } from 'node:stream'
-import type { Claim } from './body-tap.ts'
 
 /** All bytes of `source`; throws `onTooLarge()` as soon as there are more than `sizeMax`. */
 export async function collectBounded(
@@ -21,38 +20,10 @@ export async function collectBounded(
 }
 
 /**
- * As `collectBounded`, by events from this very moment on: an iterator takes a stream that ends in the same turn for
- * one that was cut. Rejects with the stream's error, or when it ends early.
+ * Copies all of `source` into `target`, which it must fill exactly. By events: an iterator costs several times as much
+ * a piece, and a chunk has hundreds. Rejects with the stream's error, or when it ends early or late.
  */
-export function collectFromNow(
-  source: Readable,
-  sizeMax: number,
-  onTooLarge: () => Error,
-): Promise<Buffer> {
-  const { promise, resolve, reject } = Promise.withResolvers<Buffer>()
-  const pieces: Uint8Array[] = []
-  let size = 0
-  source.on('data', (piece: Uint8Array) => {
-    size += piece.length
-    if (size <= sizeMax) pieces.push(piece)
-    else reject(onTooLarge())
-  })
-  source.once('end', () => resolve(Buffer.concat(pieces)))
-  source.once('error', reject)
-  source.once('close', () => reject(new Error('the stream ended early')))
-  return promise
-}
-
-/**
- * Copies all of `source` into `target`, which it must fill exactly, together with what a claim of the same body puts
- * there. By events: an iterator costs several times as much a piece, and a chunk has hundreds. Rejects with the
- * stream's error, or when it ends early or late.
- */
-export function readExactly(
-  source: Readable,
-  target: Uint8Array,
-  claim: Claim | null = null,
-): Promise<void> {
+export function readExactly(source: Readable, target: Uint8Array): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const endsWrong = (): void => reject(new Error('the body has another length than announced'))
   let size = 0
@@ -61,10 +32,7 @@ export function readExactly(
     target.set(piece, size)
     size += piece.length
   })
-  source.once('end', () => {
-    if (size + (claim?.tappedSize ?? 0) === target.length) resolve()
-    else endsWrong()
-  })
+  source.once('end', () => (size === target.length ? resolve() : endsWrong()))
   source.once('error', reject)
   source.once('close', () => reject(new Error('the stream ended early')))
   return promise

@@ -19,8 +19,6 @@ const EMPTY_SETTINGS = Buffer.from('000000040000000000', 'hex')
 let server: tls.Server
 let target: TlsTarget
 let serverTls: ServerTls
-/** Both sides of new connections. */
-let tapsBodies = false
 let onStream: (stream: ServerHttp2Stream, path: string) => void = echo
 
 function echo(stream: ServerHttp2Stream): void {
@@ -57,8 +55,7 @@ async function serveUpgrade(request: http.IncomingMessage, socket: unknown, head
     raw.on('error', () => {}).resume()
     return
   }
-  const options = { protocol: PROTOCOL, limits: LIMITS, now: 0, tapsBodies }
-  const { session } = await acceptHttp2(raw, head, options)
+  const session = await acceptHttp2(raw, head, { protocol: PROTOCOL, limits: LIMITS, now: 0 })
   session.on('error', () => {})
   session.on('stream', (stream, headers) => {
     stream.on('error', () => {})
@@ -71,167 +68,101 @@ after(() => {
 })
 
 function connect(path = '/upgrade') {
-  return connectUpgraded(target, { path, protocol: PROTOCOL, headers: {}, tapsBodies })
+  return connectUpgraded(target, { path, protocol: PROTOCOL, headers: {} })
 }
 
-for (const isTapped of [false, true]) {
-  suite(`connectUpgraded()${isTapped ? ', bodies tapped' : ''}`, () => {
-    before(() => {
-      tapsBodies = isTapped
-    })
-
-    test('moves bodies larger than a window both ways, more than the peer takes at once', async () => {
-      await using session = await connect()
-      const body = Buffer.alloc(700_000, 'abcdefg')
-      const answers = await Promise.all(
-        Array.from({ length: 40 }, () => session.request('POST', '/echo', { body })),
-      )
-      for (const answer of answers) {
-        assert.equal(answer.status, 200)
-        assert.ok(answer.body.equals(body))
-      }
-    })
-
-    test('hands a body over piece by piece and takes one from an iterable', async () => {
-      await using session = await connect()
-      async function* source() {
-        for (let index = 0; index < 100; index += 1) yield Buffer.alloc(70_000, index)
-      }
-      const answer = await session.open('POST', '/echo', { body: source() })
-      let size = 0
-      for await (const piece of answer.body) size += piece.length
-      assert.equal(size, 7_000_000)
-    })
-
-    test('gives a server up that is silent after the 101', async () => {
-      const options = { protocol: PROTOCOL, headers: {}, silenceMs: 80 }
-      await assert.rejects(connectUpgraded(target, { ...options, path: '/mute' }), {
-        code: 'SESSION_LOST',
-        message: /silent for 0.08 s/,
-      })
-    })
-
-    test('gives a server up that is silent while it owes an answer', async () => {
-      const options = { protocol: PROTOCOL, headers: {}, silenceMs: 80 }
-      await using session = await connectUpgraded(target, { ...options, path: '/frozen' })
-      await assert.rejects(session.request('GET', '/x'), {
-        code: 'SESSION_LOST',
-        message: /silent for 0.08 s/,
-      })
-    })
-
-    test('waits for a slow answer of a server that lives', async () => {
-      const options = { protocol: PROTOCOL, headers: {}, silenceMs: 80 }
-      await using session = await connectUpgraded(target, { ...options, path: '/upgrade' })
-      const { promise: late, resolve } = Promise.withResolvers<void>()
-      onStream = (stream) => {
-        stream.session?.once('ping', () => stream.session?.once('ping', resolve))
-        void late.then(() => echo(stream))
-      }
-      const answer = await session.request('POST', '/x', { body: Buffer.from('x') })
-      onStream = echo
+suite('connectUpgraded()', () => {
+  test('moves bodies larger than a window both ways, more than the peer takes at once', async () => {
+    await using session = await connect()
+    const body = Buffer.alloc(700_000, 'abcdefg')
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, () => session.request('POST', '/echo', { body })),
+    )
+    for (const answer of answers) {
       assert.equal(answer.status, 200)
-    })
+      assert.ok(answer.body.equals(body))
+    }
+  })
 
-    test('rejects with the text of a refusal', async () => {
-      await assert.rejects(connect('/refused'), { code: 'UPGRADE_REFUSED', message: 'no luck' })
-    })
+  test('hands a body over piece by piece and takes one from an iterable', async () => {
+    await using session = await connect()
+    async function* source() {
+      for (let index = 0; index < 100; index += 1) yield Buffer.alloc(70_000, index)
+    }
+    const answer = await session.open('POST', '/echo', { body: source() })
+    let size = 0
+    for await (const piece of answer.body) size += piece.length
+    assert.equal(size, 7_000_000)
+  })
 
-    test('reports a connection that ends in the middle of a request as SESSION_LOST', async () => {
-      onStream = (stream) => stream.session?.destroy()
-      await using session = await connect()
-      await assert.rejects(session.request('GET', '/x'), { code: 'SESSION_LOST' })
-      await session.closed
-      await assert.rejects(session.request('GET', '/x'), { code: 'SESSION_LOST' })
-      onStream = echo
-    })
-
-    test('reports a reset stream as SESSION_LOST and goes on', async () => {
-      onStream = (stream, path) => (path === '/reset' ? stream.close(2) : echo(stream))
-      await using session = await connect()
-      await assert.rejects(session.request('GET', '/reset'), { code: 'SESSION_LOST' })
-      assert.equal((await session.request('GET', '/x')).status, 200)
-      onStream = echo
-    })
-
-    test('gives the reason of an aborted signal', async () => {
-      onStream = () => {}
-      await using session = await connect()
-      const controller = new AbortController()
-      const pending = session.request('GET', '/never', { signal: controller.signal })
-      controller.abort(new Error('enough'))
-      await assert.rejects(pending, { message: 'enough' })
-      onStream = echo
-    })
-
-    test('refuses answers past sizeMax', async () => {
-      await using session = await connect()
-      const body = Buffer.alloc(2000)
-      const answer = session.request('POST', '/echo', { body, sizeMax: 1000 })
-      await assert.rejects(answer, { code: 'ANSWER_TOO_LARGE' })
-    })
-
-    test('puts answers of a stated length where they belong', async () => {
-      const sizes = [0, 1, 20_000, 16_384, 5_000_000, 300_001, 1_000_000, 77]
-      onStream = (stream, path) => {
-        const body = Buffer.alloc(sizes[Number(path.slice(1))] ?? 0, path)
-        stream.respond({ ':status': 200, 'content-length': body.length })
-        stream.end(body)
-      }
-      await using session = await connect()
-      for (let round = 0; round < 3; round += 1) {
-        await Promise.all(sizes.map((size, index) => check(session, { size, path: `/${index}` })))
-      }
-      onStream = echo
-    })
-
-    test('takes short answers that are over at once', async () => {
-      const texts = ['', 'no', 'a sentence']
-      onStream = (stream, path) => {
-        stream.respond({ ':status': 400 })
-        stream.end(texts[Number(path.slice(1))])
-      }
-      await using session = await connect()
-      const allocate = (size: number) => new Uint8Array(size)
-      for (const [index, text] of [...texts, ...texts].entries()) {
-        const answer = await session.request('GET', `/${index % 3}`, { allocate })
-        assert.deepEqual([answer.status, answer.body.toString()], [400, text])
-      }
-      onStream = echo
-    })
-
-    test('an answer that ends early or is cut is an error', async () => {
-      onStream = (stream, path) => {
-        stream.respond({ ':status': 200, 'content-length': 1_000_000 })
-        stream.write(Buffer.alloc(600_000), () => {
-          if (path === '/cut') stream.session?.destroy()
-          else stream.close(path === '/cancel' ? 8 : 0)
-        })
-      }
-      for (const path of ['/early', '/cancel', '/cut']) {
-        await using session = await connect()
-        const allocate = (size: number) => new Uint8Array(size)
-        await assert.rejects(session.request('GET', path, { allocate }), { code: 'SESSION_LOST' })
-      }
-      onStream = echo
+  test('gives a server up that is silent after the 101', async () => {
+    const options = { protocol: PROTOCOL, headers: {}, silenceMs: 80 }
+    await assert.rejects(connectUpgraded(target, { ...options, path: '/mute' }), {
+      code: 'SESSION_LOST',
+      message: /silent for 0.08 s/,
     })
   })
-}
 
-async function check(
-  session: Awaited<ReturnType<typeof connect>>,
-  { size, path }: { readonly size: number; readonly path: string },
-): Promise<void> {
-  let given: Uint8Array | null = null
-  const allocate = (length: number): Uint8Array<ArrayBuffer> => {
-    const made = new Uint8Array(length)
-    given = made
-    return made
-  }
-  const { body } = await session.request('GET', path, { allocate })
-  assert.ok(body.equals(Buffer.alloc(size, path)), path)
-  if (size > 0) assert.ok((given as Uint8Array | null)?.buffer === body.buffer, path)
-}
+  test('gives a server up that is silent while it owes an answer', async () => {
+    const options = { protocol: PROTOCOL, headers: {}, silenceMs: 80 }
+    await using session = await connectUpgraded(target, { ...options, path: '/frozen' })
+    await assert.rejects(session.request('GET', '/x'), {
+      code: 'SESSION_LOST',
+      message: /silent for 0.08 s/,
+    })
+  })
+
+  test('waits for a slow answer of a server that lives', async () => {
+    const options = { protocol: PROTOCOL, headers: {}, silenceMs: 80 }
+    await using session = await connectUpgraded(target, { ...options, path: '/upgrade' })
+    const { promise: late, resolve } = Promise.withResolvers<void>()
+    onStream = (stream) => {
+      stream.session?.once('ping', () => stream.session?.once('ping', resolve))
+      void late.then(() => echo(stream))
+    }
+    const answer = await session.request('POST', '/x', { body: Buffer.from('x') })
+    onStream = echo
+    assert.equal(answer.status, 200)
+  })
+
+  test('rejects with the text of a refusal', async () => {
+    await assert.rejects(connect('/refused'), { code: 'UPGRADE_REFUSED', message: 'no luck' })
+  })
+
+  test('reports a connection that ends in the middle of a request as SESSION_LOST', async () => {
+    onStream = (stream) => stream.session?.destroy()
+    await using session = await connect()
+    await assert.rejects(session.request('GET', '/x'), { code: 'SESSION_LOST' })
+    await session.closed
+    await assert.rejects(session.request('GET', '/x'), { code: 'SESSION_LOST' })
+    onStream = echo
+  })
+
+  test('reports a reset stream as SESSION_LOST and goes on', async () => {
+    onStream = (stream, path) => (path === '/reset' ? stream.close(2) : echo(stream))
+    await using session = await connect()
+    await assert.rejects(session.request('GET', '/reset'), { code: 'SESSION_LOST' })
+    assert.equal((await session.request('GET', '/x')).status, 200)
+    onStream = echo
+  })
+
+  test('gives the reason of an aborted signal', async () => {
+    onStream = () => {}
+    await using session = await connect()
+    const controller = new AbortController()
+    const pending = session.request('GET', '/never', { signal: controller.signal })
+    controller.abort(new Error('enough'))
+    await assert.rejects(pending, { message: 'enough' })
+    onStream = echo
+  })
+
+  test('refuses answers past sizeMax', async () => {
+    await using session = await connect()
+    const body = Buffer.alloc(2000)
+    const answer = session.request('POST', '/echo', { body, sizeMax: 1000 })
+    await assert.rejects(answer, { code: 'ANSWER_TOO_LARGE' })
+  })
+})
 
 suite('openTlsSocket()', () => {
   const other = 'ab:'.repeat(31) + 'ab'

@@ -1,12 +1,10 @@
 /** Client side of an upgraded connection (backup-protocol.md 2.2, 2.7, 2.8, 9). */
 import * as http from 'node:http'
 import * as http2 from 'node:http2'
-import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { Semaphore } from '../base/async/semaphore.ts'
 import { hasCode, toError } from '../base/errors.ts'
-import { collectBounded, collectFromNow, readExactly } from './body.ts'
-import { BodyTap } from './body-tap.ts'
+import { collectBounded, readExactly } from './body.ts'
 import { errors } from './errors.ts'
 import { formatQuery, type Query } from './query.ts'
 import { openTlsSocket, type TlsTarget } from './tls.ts'
@@ -48,8 +46,6 @@ export interface UpgradeRequest {
   /** How long the server may be silent while an answer is awaited; SILENCE_MS by default. */
   readonly silenceMs?: number | undefined
   readonly signal?: AbortSignal | undefined
-  /** For sessions that mostly receive: bodies with `allocate` are received past Node, what is sent costs more. */
-  readonly tapsBodies?: boolean | undefined
 }
 
 export type RequestBody = Uint8Array | readonly Uint8Array[] | AsyncIterable<Uint8Array>
@@ -82,22 +78,11 @@ export async function connectUpgraded(
 ): Promise<H2Session> {
   const { socket, fingerprint } = await openTlsSocket(target, { signal: request.signal })
   try {
-    const head = await upgrade(socket, target, request)
+    await upgrade(socket, target, request)
     const userAgent = request.userAgent ?? DEFAULT_USER_AGENT
     const silenceMs = request.silenceMs ?? SILENCE_MS
-    const tap =
-      request.tapsBodies === true
-        ? new BodyTap(socket, {
-            prefaceSize: 0,
-            head,
-            frameSizeMax: FRAME_SIZE_MAX,
-            streamWindow: STREAM_WINDOW,
-          })
-        : null
-    if (tap === null && head.length > 0) socket.unshift(head)
-    const stream = tap?.duplex ?? socket
-    const started = await startHttp2(stream, { silenceMs, signal: request.signal })
-    return new H2Session(started, { fingerprint, userAgent, silenceMs, socket, tap })
+    const started = await startHttp2(socket, { silenceMs, signal: request.signal })
+    return new H2Session(started, { fingerprint, userAgent, silenceMs, socket })
   } catch (error) {
     socket.destroy()
     throw error
@@ -111,7 +96,6 @@ interface SessionFacts {
   readonly userAgent: string
   readonly silenceMs: number
   readonly socket: TLSSocket
-  readonly tap: BodyTap | null
 }
 
 /** One upgraded connection; requests may run at the same time. */
@@ -123,7 +107,6 @@ export class H2Session implements AsyncDisposable {
   /** Aborted with SESSION_LOST when the connection is gone, for work that makes no request at the moment. */
   readonly lost: AbortSignal
   readonly #session: http2.ClientHttp2Session
-  readonly #tap: BodyTap | null
   readonly #userAgent: string
   readonly #slots = new Semaphore(REQUESTS_MAX)
   #runningCount = 0
@@ -131,7 +114,6 @@ export class H2Session implements AsyncDisposable {
 
   constructor(session: http2.ClientHttp2Session, options: SessionFacts) {
     const { fingerprint, userAgent, silenceMs, socket } = options
-    this.#tap = options.tap
     this.#session = session
     this.fingerprint = fingerprint
     this.#userAgent = userAgent
@@ -164,12 +146,10 @@ export class H2Session implements AsyncDisposable {
     path: string,
     options: CallOptions = {},
   ): Promise<H2Answer<Buffer>> {
-    const take: Take<Promise<Buffer>> = (from, head) =>
-      collect(from, head, { ...options, path, tap: this.#tap })
-    const { stream, answer } = await this.#start(method, path, { ...options, take })
+    const { stream, answer } = await this.#start(method, path, options)
     try {
-      const { headers, taken } = await answer
-      const body = await taken
+      const headers = await answer
+      const body = await collect(stream, headers, { ...options, path })
       if (stream.rstCode !== 0) throw new Error(`stream reset with code ${stream.rstCode}`)
       return { status: headers[':status'] ?? 0, headers, body }
     } catch (error) {
@@ -184,10 +164,9 @@ export class H2Session implements AsyncDisposable {
     path: string,
     options: CallOptions = {},
   ): Promise<H2Answer<AsyncIterable<Uint8Array>>> {
-    const take: Take<null> = () => null
-    const { stream, answer } = await this.#start(method, path, { ...options, take })
+    const { stream, answer } = await this.#start(method, path, options)
     try {
-      const { headers } = await answer
+      const headers = await answer
       const body = this.#pieces(stream, options.signal)
       return { status: headers[':status'] ?? 0, headers, body }
     } catch (error) {
@@ -215,14 +194,13 @@ export class H2Session implements AsyncDisposable {
     await this.close()
   }
 
-  async #start<Taken>(method: string, path: string, options: TakingOptions<Taken>) {
+  async #start(method: string, path: string, options: CallOptions) {
     const slot = await this.#slots.acquire(1, options.signal)
     try {
       const started = this.#open(method, path, options)
       this.#runningCount += 1
       started.stream.once('close', () => {
         this.#runningCount -= 1
-        if (started.stream.id !== undefined) this.#tap?.forget(started.stream.id)
         slot[Symbol.dispose]()
       })
       return started
@@ -232,7 +210,7 @@ export class H2Session implements AsyncDisposable {
     }
   }
 
-  #open<Taken>(method: string, path: string, options: TakingOptions<Taken>) {
+  #open(method: string, path: string, options: CallOptions) {
     if (this.#session.destroyed || this.#session.closed)
       throw this.#explain(this.#failure, undefined)
     const stream = this.#session.request(
@@ -249,13 +227,8 @@ export class H2Session implements AsyncDisposable {
         ...(options.signal ? { signal: options.signal } : {}),
       },
     )
-    const { promise, resolve, reject } = Promise.withResolvers<AnswerHead<Taken>>()
-    // At once: behind a tap a short answer may be over, and its events gone, before anybody who waits has a turn.
-    stream.once('response', (headers: http2.IncomingHttpHeaders & StatusHeader) => {
-      const taken = options.take(stream, headers)
-      if (taken instanceof Promise) taken.catch(() => {})
-      resolve({ headers, taken })
-    })
+    const { promise, resolve, reject } = Promise.withResolvers<http2.IncomingHttpHeaders>()
+    stream.once('response', resolve)
     // Errors after the answer's head reach the reader of the body; this one must only not be lost.
     stream.on('error', reject)
     stream.once('close', () => reject(new Error('the stream ended without an answer')))
@@ -265,7 +238,7 @@ export class H2Session implements AsyncDisposable {
         stream.destroy(toError(error))
       })
     }
-    return { stream, answer: promise }
+    return { stream, answer: promise as Promise<http2.IncomingHttpHeaders & StatusHeader> }
   }
 
   async *#pieces(
@@ -293,40 +266,19 @@ export class H2Session implements AsyncDisposable {
 async function collect(
   stream: http2.ClientHttp2Stream,
   headers: http2.IncomingHttpHeaders & StatusHeader,
-  options: CallOptions & { readonly path: string; readonly tap: BodyTap | null },
+  options: CallOptions & { readonly path: string },
 ): Promise<Buffer> {
   const { path, allocate, sizeMax = ANSWER_SIZE_MAX } = options
   const tooLarge = (): Error => errors.ANSWER_TOO_LARGE({ path, sizeMax })
   const size = Number(headers['content-length'] ?? Number.NaN)
   if (size > sizeMax) throw tooLarge()
-  if (size === 0) {
-    // It may be over already, and never tell again.
-    stream.resume()
-    return Buffer.alloc(0)
-  }
   const isExpected = headers[':status'] === HTTP_OK && Number.isSafeInteger(size)
   if (allocate === undefined || !isExpected) {
-    return await collectFromNow(stream, sizeMax, tooLarge)
+    return await collectBounded(stream, sizeMax, tooLarge)
   }
   const target = allocate(size)
-  using claim = options.tap?.claim(stream.id ?? 0, target, { tellEnd: 'close' }) ?? null
-  await readExactly(stream, target, claim)
+  await readExactly(stream, target)
   return Buffer.from(target.buffer, target.byteOffset, target.length)
-}
-
-/** Begins with the body of an answer. */
-type Take<Taken> = (
-  stream: http2.ClientHttp2Stream,
-  headers: http2.IncomingHttpHeaders & StatusHeader,
-) => Taken
-
-interface TakingOptions<Taken> extends CallOptions {
-  readonly take: Take<Taken>
-}
-
-interface AnswerHead<Taken> {
-  readonly headers: http2.IncomingHttpHeaders & StatusHeader
-  readonly taken: Taken
 }
 
 interface StatusHeader {
@@ -361,7 +313,7 @@ async function upgrade(
   socket: TLSSocket,
   target: TlsTarget,
   options: UpgradeRequest,
-): Promise<Uint8Array> {
+): Promise<void> {
   const { path } = options
   const timeoutMs = options.responseTimeoutMs ?? UPGRADE_TIMEOUT_MS
   const timeout = AbortSignal.timeout(timeoutMs)
@@ -383,7 +335,7 @@ async function upgrade(
   const onAbort = () => request.destroy(toError(signal.reason))
   signal.addEventListener('abort', onAbort, { once: true })
   try {
-    return await upgradeAnswer(request)
+    await upgradeAnswer(request, socket)
   } catch (error) {
     if (options.signal?.aborted) throw options.signal.reason
     if (timeout.aborted) throw errors.REQUEST_TIMED_OUT({ method: 'GET', path, timeoutMs })
@@ -395,12 +347,13 @@ async function upgrade(
   }
 }
 
-function upgradeAnswer(request: http.ClientRequest): Promise<Uint8Array> {
-  const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>()
+function upgradeAnswer(request: http.ClientRequest, socket: TLSSocket): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
   request.once('error', reject)
   request.once('upgrade', (_response, _socket, head) => {
     // The server may have sent its SETTINGS right behind the 101.
-    resolve(head)
+    if (head.length > 0) socket.unshift(head)
+    resolve()
   })
   request.once('response', (response) => {
     const tooLarge = () => new Error('the refusal is too long')
@@ -415,7 +368,7 @@ function upgradeAnswer(request: http.ClientRequest): Promise<Uint8Array> {
 
 /** Resolves when the server's SETTINGS are here: more streams than it takes would be refused. */
 async function startHttp2(
-  socket: Duplex,
+  socket: TLSSocket,
   { silenceMs, signal }: { readonly silenceMs: number; readonly signal: AbortSignal | undefined },
 ): Promise<http2.ClientHttp2Session> {
   const { promise, resolve, reject } = Promise.withResolvers<http2.ClientHttp2Session>()

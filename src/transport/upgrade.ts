@@ -5,8 +5,6 @@
  */
 import * as http2 from 'node:http2'
 import type { Duplex } from 'node:stream'
-import { TLSSocket } from 'node:tls'
-import { BodyTap, CLIENT_PREFACE_SIZE } from './body-tap.ts'
 import { errors } from './errors.ts'
 
 /** What one upgraded connection may use. */
@@ -32,14 +30,6 @@ export interface AcceptOptions {
   readonly limits: Http2Limits
   /** For the `date` header, milliseconds. */
   readonly now: number
-  /** For connections that mostly receive: bodies can be claimed, what is sent costs more. */
-  readonly tapsBodies?: boolean
-}
-
-export interface AcceptedHttp2 {
-  readonly session: http2.ServerHttp2Session
-  /** Null where bodies cannot be claimed. */
-  readonly tap: BodyTap | null
 }
 
 /**
@@ -51,20 +41,11 @@ export async function acceptHttp2(
   socket: Duplex,
   head: Uint8Array,
   options: AcceptOptions,
-): Promise<AcceptedHttp2> {
+): Promise<http2.ServerHttp2Session> {
   await writeAnswer(socket, options)
+  if (head.length > 0) socket.unshift(head)
   const { limits } = options
-  const tap =
-    options.tapsBodies === true && socket instanceof TLSSocket
-      ? new BodyTap(socket, {
-          prefaceSize: CLIENT_PREFACE_SIZE,
-          head,
-          frameSizeMax: FRAME_SIZE_MAX,
-          streamWindow: limits.streamWindow,
-        })
-      : null
-  if (tap === null && head.length > 0) socket.unshift(head)
-  const session = http2.performServerHandshake(tap?.duplex ?? socket, {
+  const session = http2.performServerHandshake(socket, {
     settings: {
       initialWindowSize: limits.streamWindow,
       maxFrameSize: FRAME_SIZE_MAX,
@@ -75,7 +56,7 @@ export async function acceptHttp2(
     maxHeaderListPairs: 128,
   })
   session.setLocalWindowSize(CONNECTION_WINDOW)
-  return { session, tap }
+  return session
 }
 
 function writeAnswer(socket: Duplex, { protocol, now }: AcceptOptions): Promise<void> {

@@ -98,7 +98,7 @@ export async function playRecording(
     }
     const limits = { streamWindow: 32 << 20, streamsMax: 200, sessionMemoryMb: 1024 }
     const options = { protocol: String(request.headers.upgrade), limits, now: 0 }
-    void acceptHttp2(socket, head, options).then(({ session }) => {
+    void acceptHttp2(socket, head, options).then((session) => {
       session.on('error', () => {})
       session.on('stream', (stream, headers) => {
         stream.on('error', () => {})

@@ -105,7 +105,6 @@ async function runBackup(start: BackupStart, task: Task, serve: ServeConnection)
   const end = await serve({
     onUpgraded: () => state.debug(() => 'protocol upgrade done'),
     serve: async (exchange) => await serveExchange(calls, exchange),
-    tapsBodies: true,
   })
   if (writer.benchmark) return await endBenchmark(writer, task)
   if (writer.state === 'finished') return await endFinished(start, task, end)

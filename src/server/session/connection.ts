@@ -2,7 +2,7 @@
 import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 import type { Duplex } from 'node:stream'
 import { isSystemError } from '../../base/errors.ts'
-import { type AcceptedHttp2, acceptHttp2, type Http2Limits } from '../../transport/upgrade.ts'
+import { acceptHttp2, type Http2Limits } from '../../transport/upgrade.ts'
 import { Exchange } from './exchange.ts'
 
 /** How a connection ended. Errors carry stock's texts: outermost for the log, the chain for the status. */
@@ -23,8 +23,6 @@ export interface ServeOptions {
   readonly limits: Http2Limits
   /** For the `date` header, milliseconds. */
   readonly now: number
-  /** See `AcceptOptions`. */
-  readonly tapsBodies?: boolean
   /** Cuts the connection. */
   readonly signal: AbortSignal
   /** Called when the 101 has left. */
@@ -47,14 +45,13 @@ const FAREWELL_TIMEOUT_MS = 5_000
 export async function serveConnection(options: ServeOptions): Promise<ConnectionEnd> {
   const { socket, signal } = options
   const watch = watchSocket(socket)
-  let accepted: AcceptedHttp2
+  let session: ServerHttp2Session
   try {
-    const { head, protocol, limits, now, tapsBodies = false } = options
-    accepted = await acceptHttp2(socket, head, { protocol, limits, now, tapsBodies })
+    const { head, protocol, limits, now } = options
+    session = await acceptHttp2(socket, head, { protocol, limits, now })
   } catch {
     return lost('connection closed before reading preface')
   }
-  const { session, tap } = accepted
   options.onUpgraded()
   const watched = watchSession(session, socket)
   boundFarewell(session, socket, options.farewellTimeoutMs ?? FAREWELL_TIMEOUT_MS)
@@ -62,7 +59,7 @@ export async function serveConnection(options: ServeOptions): Promise<Connection
   const receiving = new Set<Exchange>()
   session.on('stream', (stream: ServerHttp2Stream, headers) => {
     stream.on('error', () => {})
-    const exchange = new Exchange(stream, headers, tap)
+    const exchange = new Exchange(stream, headers)
     receiving.add(exchange)
     const call = options.serve(exchange).finally(() => {
       running.delete(call)

@@ -5,7 +5,6 @@
  */
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import { toError } from '../../base/errors.ts'
-import type { BodyTap, Claim } from '../../transport/body-tap.ts'
 import { PARAMETER_BODY_SIZE_MAX } from '../../protocol/request-parameters.ts'
 import { refused } from '../errors.ts'
 import { JSON_CONTENT_TYPE, jsonBytes } from '../reply.ts'
@@ -37,25 +36,17 @@ export class Exchange {
   readonly query: string
   readonly contentType: string | undefined
   readonly #stream: ServerHttp2Stream
-  readonly #tap: BodyTap | null
-  /** Node compares a stated length with what it sees of the body. */
-  readonly #isLengthStated: boolean
   readonly #abort = new AbortController()
   #isBodyRead = false
 
-  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, tap: BodyTap | null = null) {
+  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders) {
     const { path, query } = splitUrl(headers[':path'] ?? '')
     this.method = headers[':method'] ?? ''
     this.rawPath = path
     this.query = query
     this.contentType = headers['content-type']
     this.#stream = stream
-    this.#tap = tap
-    this.#isLengthStated = headers['content-length'] !== undefined
-    stream.once('close', () => {
-      if (stream.id !== undefined) tap?.forget(stream.id)
-      this.#abort.abort(brokenBody())
-    })
+    stream.once('close', () => this.#abort.abort(brokenBody()))
   }
 
   /** Aborted when the stream is over, answered or not. */
@@ -73,11 +64,7 @@ export class Exchange {
    * `target` (the rest is dropped as it comes). Rejects when it breaks off.
    */
   async readInto(target: Uint8Array): Promise<number> {
-    const tooLong = Promise.withResolvers<void>()
-    using claim = this.#claim(target, tooLong.resolve)
-    const goOn = (size: number): boolean => size <= target.length
-    const passedSize = await this.#copy(target, goOn, tooLong.promise)
-    return passedSize + (claim?.tappedSize ?? 0)
+    return await this.#copy(target, (size) => size <= target.length)
   }
 
   /** The body of a call whose parameters may lie in it; longer ones are cut just past the limit. */
@@ -136,29 +123,18 @@ export class Exchange {
     this.#stream.close(2 /* INTERNAL_ERROR */)
   }
 
-  /** What comes from here on goes to `target` past Node, where that can be. */
-  #claim(target: Uint8Array, onTooLong: () => void): Claim | null {
-    const { id } = this.#stream
-    if (this.#tap === null || id === undefined || this.#isLengthStated) return null
-    return this.#tap.claim(id, target, { tellEnd: 'end', onTooLong })
-  }
-
-  async #copy(
-    target: Uint8Array,
-    goOn: (size: number) => boolean,
-    stopped?: Promise<void>,
-  ): Promise<number> {
+  async #copy(target: Uint8Array, goOn: (size: number) => boolean): Promise<number> {
     let size = 0
     await this.#read((piece) => {
       const room = target.length - size
       if (room > 0) target.set(piece.length > room ? piece.subarray(0, room) : piece, size)
       size += piece.length
       return goOn(size)
-    }, stopped)
+    })
     return size
   }
 
-  #read(take: (piece: Uint8Array) => boolean, stopped?: Promise<void>): Promise<void> {
+  #read(take: (piece: Uint8Array) => boolean): Promise<void> {
     this.#isBodyRead = true
     const stream = this.#stream
     const { promise, resolve, reject } = Promise.withResolvers<void>()
@@ -170,7 +146,6 @@ export class Exchange {
       else reject(error)
     }
     if (stream.destroyed && !stream.readableEnded) settle(brokenBody())
-    void stopped?.then(() => settle(null))
     stream.on('data', (piece: Uint8Array) => {
       if (isTaking && !take(piece)) settle(null)
     })

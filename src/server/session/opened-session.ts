@@ -5,7 +5,7 @@ import type { ConnectionEnd, ServeOptions } from './connection.ts'
 
 /** Speaks with the client until the connection ends. */
 export type ServeConnection = (
-  options: Pick<ServeOptions, 'onUpgraded' | 'serve' | 'tapsBodies'>,
+  options: Pick<ServeOptions, 'onUpgraded' | 'serve'>,
 ) => Promise<ConnectionEnd>
 
 export interface OpenedSession {
