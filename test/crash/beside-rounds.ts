@@ -85,16 +85,19 @@ export async function runBeside(
     async () => await removeSome(rig),
     async () => await restoreSome(rig),
   )
-  // Each loop waits until another has done something: then there may be something new for it.
+  // Each loop waits until another has done something: then there may be something new for it. Who found nothing to do
+  // wakes nobody: two of them would never let anything else happen.
   let turnEnd = Promise.withResolvers<void>()
+  const doneCount = (): number => Object.values(summary).reduce((sum, count) => sum + count, 0)
   const endTurn = (): void => {
     turnEnd.resolve()
     turnEnd = Promise.withResolvers()
   }
   const running = loops.map(async (turn) => {
     while (!rig.isOver()) {
+      const before = doneCount()
       await turn().catch((error: unknown) => (failure ??= error))
-      endTurn()
+      if (doneCount() !== before || failure !== null) endTurn()
       if (!rig.isOver()) await turnEnd.promise
     }
     endTurn()

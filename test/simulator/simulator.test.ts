@@ -69,10 +69,15 @@ suite('simulator', () => {
       // Permits and buffers that only bound memory.
       'src/datastore/sessions/read-ahead.ts',
       'src/datastore/sessions/snapshot-reader.ts',
+      'src/base/fs/direct-io.ts',
       // Constants.
       'src/base/fs/system-error.ts',
       // Runs in threads, which the simulator has none of.
       'src/datastore/verify/verify-worker.ts',
+      // Buckets, which it does not play.
+      'src/datastore/bucket/open-bucket.ts',
+      'src/storage/bucket-chunks/ledger-worker.ts',
+      /^src\/storage\/s3\//,
       // Doors to libraries.
       /^src\/base\/fs\/native/,
     ]

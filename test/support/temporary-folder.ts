@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { after, type TestContext } from 'node:test'
 
 const MEMORY_FOLDER = '/dev/shm'
+const RETRIES_MAX = 5
 
 export interface TemporaryFolderOptions {
   /** A folder on a disk with all its ways (flags, `syncfs`, extended attributes), not in memory. */
@@ -22,7 +23,9 @@ export async function makeTemporaryFolder(
 ): Promise<string> {
   const parent = options.onDisk !== true && isWritable(MEMORY_FOLDER) ? MEMORY_FOLDER : tmpdir()
   const path = await mkdtemp(join(parent, 'cairn-test-'))
-  const remove = async (): Promise<void> => await rm(path, { recursive: true, force: true })
+  // Whoever is ending may write a last file meanwhile.
+  const remove = async (): Promise<void> =>
+    await rm(path, { recursive: true, force: true, maxRetries: RETRIES_MAX, retryDelay: 100 })
   if (context) context.after(remove)
   else after(remove)
   return path
