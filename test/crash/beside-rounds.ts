@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict'
 import { appendFileSync, cpSync, existsSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { errorChain } from '../../src/base/errors.ts'
 import type { Connection } from '../../src/client/connection.ts'
 import {
   forgetSnapshot,
@@ -103,7 +104,9 @@ export async function runBeside(
     endTurn()
   })
   await Promise.all(running)
-  if (failure !== null) throw new Error('beside the others', { cause: failure })
+  if (failure !== null) {
+    throw new Error(`beside the others: ${errorChain(failure)} (seed ${seed})`, { cause: failure })
+  }
   await collect(rig)
   await verify(rig)
   for (const name of rig.trees.keys()) await restore(rig, name)

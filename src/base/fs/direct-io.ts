@@ -5,7 +5,7 @@
  */
 import { constants } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
-import { hasCode, isSystemError } from '../errors.ts'
+import { isSystemError } from '../errors.ts'
 import { bytesToAlignment, DIRECT_ALIGNMENT } from './native-address.ts'
 import { nativeCall } from './native.ts'
 
@@ -71,8 +71,8 @@ function isFit(bytes: Uint8Array, size: number, position: number): boolean {
 }
 
 async function directly(handle: FileHandle, run: () => Promise<number>): Promise<number> {
+  if (!setDirect(handle.fd, true)) return 0
   try {
-    setDirect(handle.fd, true)
     return await run()
   } catch (error) {
     // The file system wants another alignment, or none of it.
@@ -83,10 +83,16 @@ async function directly(handle: FileHandle, run: () => Promise<number>): Promise
   }
 }
 
-function setDirect(fd: number, isDirect: boolean): void {
-  const flags = nativeCall(FCNTL, [fd, F_GETFL, 0]) ?? 0
+/** False where it cannot be set: the file system knows no such thing, or this machine no such call. */
+function setDirect(fd: number, isDirect: boolean): boolean {
   const { O_DIRECT } = constants
-  nativeCall(FCNTL, [fd, F_SETFL, isDirect ? flags | O_DIRECT : flags & ~O_DIRECT])
+  try {
+    const flags = nativeCall(FCNTL, [fd, F_GETFL, 0]) ?? 0
+    nativeCall(FCNTL, [fd, F_SETFL, isDirect ? flags | O_DIRECT : flags & ~O_DIRECT])
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** Whether the cache holds half of the first `size` bytes; true where it cannot be asked. */
@@ -95,13 +101,9 @@ function isCached(fd: number, size: number): boolean {
   range.writeBigUInt64LE(BigInt(size), 8)
   const answer = Buffer.alloc(CACHESTAT_SIZE)
   try {
-    const values = [SYS_CACHESTAT, fd, range, answer, 0]
-    if (nativeCall(SYSCALL, values, { allowed: ['ENOSYS', 'EOPNOTSUPP', 'EPERM'] }) === null) {
-      return true
-    }
-  } catch (error) {
-    if (hasCode(error, 'NATIVE_UNSUPPORTED')) return true
-    throw error
+    nativeCall(SYSCALL, [SYS_CACHESTAT, fd, range, answer, 0])
+  } catch {
+    return true
   }
   return Number(answer.readBigUInt64LE()) * PAGE_SIZE * 2 >= size
 }

@@ -37,6 +37,7 @@ const AT_FDCWD = -100
 const EMPTY = Buffer.alloc(1)
 const MS_PER_S = 1000
 const NS_PER_MS = 1e6
+const ATTEMPTS_MAX = 4
 /** Closed in programs that are started. */
 const FLAGS = constants.O_RDONLY | constants.O_DIRECTORY | 0o2_000_000
 
@@ -135,8 +136,10 @@ export class FolderScanner implements Disposable {
   stat(nameStart: number): ScannedStat | null {
     const path = this.#namesAddress + nameStart
     const flags = AT_SYMLINK_NOFOLLOW
-    if (this.#statx(this.#folder, path, flags, STATX_MASK, this.#statAddress) !== 0) {
-      const code = errnoName(loadKoffi('statx').errno())
+    const { result, code } = sure(() =>
+      Number(this.#statx(this.#folder, path, flags, STATX_MASK, this.#statAddress)),
+    )
+    if (result !== 0) {
       if (code === 'ENOENT') return null
       throw systemError(code, 'statx', this.nameAt(nameStart))
     }
@@ -190,10 +193,24 @@ export class FolderScanner implements Disposable {
   }
 
   #check(prototype: string, values: readonly NativeValue[], name: string): number {
-    const result = Number(nativeFunction(prototype)(...values))
+    const call = nativeFunction(prototype)
+    const { result, code } = sure(() => Number(call(...values)))
     if (result !== -1) return result
     const syscall = /(\w+)\(/.exec(prototype)?.[1] ?? prototype
     const path = name.startsWith('/') ? name : `${this.#path}/${name}`
-    throw systemError(errnoName(loadKoffi(syscall).errno()), syscall, path)
+    throw systemError(code, syscall, path)
+  }
+}
+
+/**
+ * Between a call that fails and the question for its errno, V8 may use the thread's errno for itself (seen: EAGAIN for a
+ * folder that was missing): what does not say that a name is missing is asked for again.
+ */
+function sure(run: () => number): { readonly result: number; readonly code: string } {
+  for (let attempt = 1; ; attempt += 1) {
+    const result = run()
+    if (result !== -1) return { result, code: '' }
+    const code = errnoName(loadKoffi('errno').errno())
+    if (code === 'ENOENT' || attempt === ATTEMPTS_MAX) return { result, code }
   }
 }

@@ -3,7 +3,7 @@
  * it): they push nothing out that others use, and take memory that was used just before. A virtual machine gets fresh
  * memory from its host at a tenth of that speed.
  */
-import { hasCode, isSystemError } from '../errors.ts'
+import { hasCode } from '../errors.ts'
 import { nativeCallAsync } from './native.ts'
 import { addressOf } from './native-address.ts'
 
@@ -16,7 +16,7 @@ const IOVEC_SIZE = 16
 /** False once it turned out that this process has no such call. */
 let isKnown = process.platform === 'linux'
 
-/** Count of bytes written, or null: not possible here. Errors: system errors. */
+/** Count of bytes written, or null: not possible here, or an error that an ordinary write will tell. */
 export async function writeUncached(
   fd: number,
   bytes: Uint8Array,
@@ -30,8 +30,6 @@ export async function writeUncached(
     return await nativeCallAsync(PWRITEV2, [fd, vector, 1, position, RWF_DONTCACHE])
   } catch (error) {
     if (hasCode(error, 'NATIVE_UNSUPPORTED')) isKnown = false
-    // Refused by this kernel or by this file system.
-    else if (!isSystemError(error, 'ENOTSUP', 'EOPNOTSUPP', 'EINVAL', 'ENOSYS')) throw error
     return null
   } finally {
     keepAlive(bytes, vector)
