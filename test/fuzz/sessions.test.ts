@@ -6,7 +6,7 @@ import { FuzzedServer } from './session/fuzzed-server.ts'
 import { sessionTargets } from './session/targets.ts'
 
 /** With fuzz.test.ts a minute. */
-const SECONDS = 20
+const SECONDS = 20 * Number(process.env['CAIRN_FUZZ_SHARE'] ?? 1)
 
 suite('a server under wrong calls', async () => {
   const server = await FuzzedServer.start(await makeTemporaryFolder())
