@@ -136,12 +136,14 @@ export class FolderScanner implements Disposable {
   stat(nameStart: number): ScannedStat | null {
     const path = this.#namesAddress + nameStart
     const flags = AT_SYMLINK_NOFOLLOW
-    const { result, code } = sure(() =>
-      Number(this.#statx(this.#folder, path, flags, STATX_MASK, this.#statAddress)),
-    )
-    if (result !== 0) {
+    const address = this.#statAddress
+    // A million calls: what a failure needs is made for failures only.
+    if (this.#statx(this.#folder, path, flags, STATX_MASK, address) !== 0) {
+      const { result, code } = sure(() =>
+        Number(this.#statx(this.#folder, path, flags, STATX_MASK, address)),
+      )
       if (code === 'ENOENT') return null
-      throw systemError(code, 'statx', this.nameAt(nameStart))
+      if (result !== 0) throw systemError(code, 'statx', this.nameAt(nameStart))
     }
     return {
       isFile: (this.#view.getUint16(28, true) & TYPE_MASK) === REGULAR_FILE,
