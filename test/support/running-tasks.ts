@@ -1,5 +1,5 @@
 /** Waits for the tasks of a server: a session's clean-up is part of its task. */
-import { watch } from 'node:fs/promises'
+import { watch } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Connection } from '../../src/client/connection.ts'
 
@@ -8,14 +8,17 @@ const POLL_MS = 3
 
 /** Resolves when no task runs any more; hears of ends by the task folder, which changes with each. */
 export async function untilNoTaskRuns(connection: Connection, tasksFolder: string): Promise<void> {
-  const stop = new AbortController()
-  // Before the first look, so that no change is missed.
-  const changes = watch(tasksFolder, { signal: stop.signal })
+  let changed = Promise.withResolvers<void>()
+  // Not the one of `fs/promises`, which watches only from the first step of its loop on: an end before it is missed.
+  const watcher = watch(tasksFolder, () => changed.resolve())
+  watcher.on('error', (error) => changed.reject(error))
   try {
-    if (!(await hasRunning(connection))) return
-    for await (const _change of changes) if (!(await hasRunning(connection))) return
+    while (await hasRunning(connection)) {
+      await changed.promise
+      changed = Promise.withResolvers()
+    }
   } finally {
-    stop.abort()
+    watcher.close()
   }
 }
 
