@@ -2,10 +2,11 @@
 // Runs a TypeScript program of this package under the Node that `npm ci` brought, whatever Node started us.
 // Plain JavaScript without newer syntax: it must run on Node 20.
 import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, fstatSync } from 'node:fs'
 import module, { createRequire } from 'node:module'
 import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
+import { isatty } from 'node:tty'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
 const OLDEST_NODE_MAJOR = 24
@@ -48,8 +49,37 @@ export async function launch(script, args) {
   const flags = [...HEAP_FLAGS, '--disable-warning=ExperimentalWarning']
   const argv = [program, ...flags, script, ...args]
   const env = { ...process.env, NODE_COMPILE_CACHE: compileCache() }
-  if (typeof process.execve === 'function') process.execve(program, argv, env)
-  spawnAndFollow(program, argv.slice(1), env)
+  const descriptors = namedDescriptors(args, process.env)
+  const canReplace = typeof process.execve === 'function' && descriptors.length === 0
+  if (canReplace) process.execve(program, argv, env)
+  spawnAndFollow(program, argv.slice(1), { env, descriptors })
+}
+
+/**
+ * Open descriptors that the program is told to read: `--keyfd 5`, `PBS_PASSWORD_FD=5`, `/dev/fd/5`. Node closes low
+ * ones at the next exec, whoever opened them; only a child can be given them anew.
+ */
+export function namedDescriptors(args, environment) {
+  const words = args.join('\n')
+  const found = [
+    ...words.matchAll(/^--?(?:keyfd|master-pubkey-fd)[=\n](\d{1,3})$/gm),
+    ...words.matchAll(/\/(?:dev|proc\/self)\/fd\/(\d{1,3})$/gm),
+  ].map((match) => match[1])
+  for (const [name, value] of Object.entries(environment)) {
+    if (/^PBS_[A-Z_]+_FD$/.test(name) && /^\d{1,3}$/.test(value)) found.push(value)
+  }
+  return [...new Set(found.map(Number))].filter(
+    (descriptor) => descriptor > 2 && isOpen(descriptor),
+  )
+}
+
+function isOpen(descriptor) {
+  try {
+    fstatSync(descriptor)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** Compiled code is kept in the user's own folder: one in /tmp could be another user's. */
@@ -58,14 +88,23 @@ function compileCache() {
   return process.env.NODE_COMPILE_CACHE ?? join(folder, 'cairn')
 }
 
+function hasTerminal() {
+  return [0, 1, 2].some((descriptor) => isatty(descriptor))
+}
+
 function nodeMajor() {
   return Number(process.versions.node.split('.')[0])
 }
 
-function spawnAndFollow(program, args, env) {
-  const child = spawn(program, args, { stdio: 'inherit', env })
+function spawnAndFollow(program, args, { env, descriptors }) {
+  const stdio = Array.from({ length: Math.max(2, ...descriptors) + 1 }, () => 'ignore')
+  for (const descriptor of [0, 1, 2, ...descriptors]) stdio[descriptor] = descriptor
+  const child = spawn(program, args, { stdio, env })
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2']) {
-    process.on(signal, () => child.kill(signal))
+    process.on(signal, () => {
+      // Ctrl-C reaches both of us, and a second one would mean: at once.
+      if (signal !== 'SIGINT' || !hasTerminal()) child.kill(signal)
+    })
   }
   child.on('error', (error) => {
     process.stderr.write(`Cannot start '${program}': ${error.message}\n`)

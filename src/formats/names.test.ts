@@ -92,6 +92,13 @@ suite('groups and snapshots', () => {
     }
   })
 
+  test('parseSnapshot() has nothing to add where the form is wrong', () => {
+    assert.throws(
+      () => parseSnapshot('vm/100/2022'),
+      (error: Error) => error.cause === undefined,
+    )
+  })
+
   test('compareGroups() sorts by type, numbers by value before names, names bytewise', () => {
     const sorted = ['ct/9', 'ct/10', 'ct/x', 'host/007', 'host/7', 'host/18446744073709551615']
     sorted.push('host/18446744073709551616', 'host/A', 'host/_', 'host/a', 'vm/0')

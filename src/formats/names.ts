@@ -1,5 +1,5 @@
 /** Names of groups and snapshots, and of datastores: parse, format, compare (formats.md 9.2). */
-import { formatBackupTime, parseBackupTime } from './backup-time.ts'
+import { BACKUP_TIME, formatBackupTime, parseBackupTime } from './backup-time.ts'
 import { errors } from './errors.ts'
 import { SAFE_ID } from './safe-id.ts'
 
@@ -66,7 +66,7 @@ export function formatGroup(group: GroupRef): string {
 /** `host/x/2026-01-01T00:00:00Z` to its parts; throws SNAPSHOT_INVALID with stock's text. */
 export function parseSnapshot(text: string): SnapshotRef {
   const [type = '', id = '', time = '', ...rest] = text.split('/')
-  if (rest.length > 0 || !isBackupType(type) || !SAFE_ID.test(id)) {
+  if (rest.length > 0 || !isBackupType(type) || !SAFE_ID.test(id) || !BACKUP_TIME.test(time)) {
     throw errors.SNAPSHOT_INVALID({ text })
   }
   try {
