@@ -91,7 +91,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const composition = await compose({ ...options, fingerprint }, options.report ?? (() => {}))
   const { context } = composition
   const accessLog = new AccessLog(context)
-  const sessions = registerSessions(context)
+  const sessions = registerSessions(context, accessLog)
   const handleFirst = sessions.handleRequest
   const app = await createApp(context, { routes: ROUTES, handleFirst, accessLog })
   const { isUpgrade, handleUpgrade: onUpgrade } = sessions

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream'
 import { runAs } from '../base/async/current-operation.ts'
 import type { Task } from '../tasks/task.ts'
 import { tuneSocket } from '../transport/tls.ts'
+import type { AccessLog } from './access-log.ts'
 import { openBackup } from './backup/upgrade.ts'
 import type { ServerContext } from './context.ts'
 import { refused } from './errors.ts'
@@ -34,19 +35,28 @@ export interface Sessions {
   drain(graceMs: number): Promise<void>
 }
 
-/** Serves sessions with `context`. */
-export function registerSessions(context: ServerContext): Sessions {
-  return new SessionServer(context)
+/** Serves sessions with `context`; each upgrade, granted or refused, is a line of `accessLog`. */
+export function registerSessions(context: ServerContext, accessLog?: AccessLog): Sessions {
+  return new SessionServer(context, accessLog ?? null)
+}
+
+const SWITCHING = 101
+
+interface Connection {
+  readonly socket: Duplex
+  readonly head: Uint8Array
 }
 
 class SessionServer implements Sessions {
   readonly #context: ServerContext
+  readonly #accessLog: AccessLog | null
   readonly #running = new Set<Promise<void>>()
   readonly #cut = new AbortController()
   #isDraining = false
 
-  constructor(context: ServerContext) {
+  constructor(context: ServerContext, accessLog: AccessLog | null) {
     this.#context = context
+    this.#accessLog = accessLog
   }
 
   readonly isUpgrade = (request: IncomingMessage): boolean => sessionKindOf(request) !== null
@@ -61,7 +71,9 @@ class SessionServer implements Sessions {
     const kind = sessionKindOf(request)
     if (kind === null) return false
     const answer = async (): Promise<void> => {
-      sendRefusal(response, await this.#refusePlain(request, kind))
+      const refusal = await this.#refusePlain(request, kind)
+      this.#note(request, refusal.status, refusal.body.length)
+      sendRefusal(response, refusal)
     }
     this.#track(answer())
     return true
@@ -95,28 +107,47 @@ class SessionServer implements Sessions {
   }
 
   async #serveUpgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array): Promise<void> {
-    const { clock } = this.#context
     let session: OpenedSession
     try {
       session = await this.#open(request, sessionKindOf(request) ?? 'backup')
     } catch (error) {
-      writeRefusal(socket, refusalOf(this.#context, error), clock.now())
+      this.#refuse(request, socket, error)
       return
     }
     using _operation = session.operation
     try {
-      await this.#run(session, socket, head)
+      await this.#run(session, request, { socket, head })
     } catch (error) {
       await session.giveUp()
-      writeRefusal(socket, refusalOf(this.#context, error), clock.now())
+      this.#refuse(request, socket, error)
     }
   }
 
+  #refuse(request: IncomingMessage, socket: Duplex, error: unknown): void {
+    const refusal = refusalOf(this.#context, error)
+    this.#note(request, refusal.status, refusal.body.length)
+    writeRefusal(socket, refusal, this.#context.clock.now())
+  }
+
+  #note(request: IncomingMessage, status: number, size: number): void {
+    this.#accessLog?.write(request, { path: request.url ?? '', status, size })
+  }
+
   /** Rejects only when the task could not be started; then nothing was answered yet. */
-  async #run(session: OpenedSession, socket: Duplex, head: Uint8Array): Promise<void> {
+  async #run(
+    session: OpenedSession,
+    request: IncomingMessage,
+    connection: Connection,
+  ): Promise<void> {
     const { tasks } = this.#context
     const { done } = await tasks.start(session.task, async (task) => {
-      await session.run(task, (options) => this.#serve(session, task, { ...options, socket, head }))
+      await session.run(task, (options) => {
+        const onUpgraded = (): void => {
+          this.#note(request, SWITCHING, 0)
+          options.onUpgraded()
+        }
+        return this.#serve(session, task, { ...options, ...connection, onUpgraded })
+      })
     })
     await done
   }
@@ -124,10 +155,7 @@ class SessionServer implements Sessions {
   async #serve(
     session: OpenedSession,
     task: Task,
-    options: Pick<
-      Parameters<typeof serveConnection>[0],
-      'onUpgraded' | 'serve' | 'socket' | 'head'
-    >,
+    options: Connection & Pick<Parameters<typeof serveConnection>[0], 'onUpgraded' | 'serve'>,
   ): Promise<ConnectionEnd> {
     const { socket } = options
     if ('setNoDelay' in socket) tuneSocket(socket as Parameters<typeof tuneSocket>[0])

@@ -17,7 +17,7 @@ import {
   openReaderSession,
 } from '../support/protocol-client.ts'
 import { openSessionServer, type SessionServer } from '../support/session-server.ts'
-import { latestTask } from '../support/task-logs.ts'
+import { latestTask, linesWith } from '../support/task-logs.ts'
 import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 
 const TIME = 1_700_000_000
@@ -357,6 +357,17 @@ suite('the checks before the 101', () => {
   test('need no Connection header', async () => {
     const answer = await ask(good, { headers: 'upgrade: proxmox-backup-protocol-v1\r\n' })
     assert.equal(answer.status, 101)
+  })
+
+  test('are lines of the access log, granted or refused', async () => {
+    const log = join(server.paths.log, 'api', 'access.log')
+    const query = good.replace('c1', 'logged')
+    assert.equal((await ask(query, {})).status, 101)
+    assert.equal((await ask(`${query}&x=1`, { headers: '' })).status, 400)
+    const [granted = '', refused = ''] = await linesWith(log, query, 2)
+    const request = `"GET //api2/json/backup?${query}`
+    assert.ok(granted.endsWith(`${request}" 101 0 -`), granted)
+    assert.ok(refused.endsWith(`${request}&x=1" 400 81 -`), refused)
   })
 
   test('ask for privileges first', async () => {

@@ -28,3 +28,14 @@ async function readLatest(folder: string, part: string): Promise<string | null> 
 function taskId(name: string): number {
   return Number.parseInt(name.split(':')[4] ?? '0', 16)
 }
+
+/** Lines of a growing file that hold `part`, once there are `count` of them. */
+export async function linesWith(path: string, part: string, count: number): Promise<string[]> {
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
+    const text = await readFile(path, 'utf8').catch(() => '')
+    const lines = text.split('\n').filter((line) => line.includes(part))
+    if (lines.length >= count) return lines
+    await delay(ATTEMPT_MS)
+  }
+  throw new Error(`not ${count} lines with '${part}' in ${path}`)
+}
