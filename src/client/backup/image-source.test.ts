@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { makeTemporaryFolder } from '../../../test/support/temporary-folder.ts'
 import { BufferPool } from './buffer-pool.ts'
-import { openImage } from './image-source.ts'
+import { deviceSize, openImage } from './image-source.ts'
 
 const KIB = 1024
 
@@ -101,5 +101,30 @@ suite('openImage()', () => {
     const chunks = image.chunks(pool, 4 * KIB)
     await chunks.next()
     await assert.rejects(chunks.next(), { code: 'SOURCE_SIZE_CHANGED' })
+  })
+})
+
+suite('deviceSize()', () => {
+  const SIZE = 10 * 2 ** 30 + 512
+
+  /** Reads as a device does, without a descriptor to seek on. */
+  function device(failsAt: (position: number) => string | null) {
+    const read = async (_buffer: unknown, _offset: unknown, _length: unknown, position: number) => {
+      const code = failsAt(position)
+      if (code !== null) throw Object.assign(new Error(`${code}: failed`), { code, errno: -1 })
+      return await Promise.resolve({ bytesRead: position < SIZE ? 1 : 0 })
+    }
+    return { fd: -1, read } as never
+  }
+
+  test('finds the last byte where seeking is not to be had', async () => {
+    const isBeyond = (position: number) => position > 2 ** 50
+    const size = await deviceSize(device((position) => (isBeyond(position) ? 'EINVAL' : null)))
+    assert.equal(size, SIZE)
+  })
+
+  test('takes no bad sector for the end', async () => {
+    const bad = device((position) => (position < SIZE && position > 2 ** 30 ? 'EIO' : null))
+    await assert.rejects(deviceSize(bad), { code: 'EIO' })
   })
 })

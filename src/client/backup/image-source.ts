@@ -3,7 +3,8 @@ import { constants, open as openDescriptor } from 'node:fs'
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import { Socket } from 'node:net'
 import { promisify } from 'node:util'
-import { nextDataOffset } from '../../base/fs/native-holes.ts'
+import { isSystemError } from '../../base/errors.ts'
+import { endOffset, nextDataOffset } from '../../base/fs/native-holes.ts'
 import type { BufferPool } from './buffer-pool.ts'
 import type { SourceChunk } from './source-chunk.ts'
 import { errors } from '../errors.ts'
@@ -16,7 +17,7 @@ export interface ImageSource extends AsyncDisposable {
   chunks(pool: BufferPool, chunkSize: number): AsyncGenerator<SourceChunk, void, undefined>
 }
 
-/** Where a block device ends is found by seeking: its size is not in its stat. */
+/** The size of a block device is not in its stat; it is below this. */
 const LARGEST_DEVICE = 2 ** 53
 /** Unit of `blocks` in a stat. */
 const BLOCK_SIZE = 512
@@ -150,14 +151,23 @@ async function fill(handle: FileHandle, buffer: Uint8Array, position: number): P
   return count
 }
 
-/** The last readable byte, found by halving. */
-async function deviceSize(handle: FileHandle): Promise<number> {
+/** Codes of a read that begins where there is no device any more. */
+const OUTSIDE = ['EINVAL', 'ENXIO', 'EFBIG', 'EOVERFLOW']
+
+/**
+ * Bytes of a block device: where seeking ends, or else the last readable byte, found by halving. Errors: those of
+ * reading; a bad sector must not pass for the end.
+ */
+export async function deviceSize(handle: Pick<FileHandle, 'fd' | 'read'>): Promise<number> {
+  const end = endOffset(handle.fd)
+  if (end !== null) return end
   const byte = new Uint8Array(1)
   const isInside = async (offset: number) => {
     try {
       return (await handle.read(byte, 0, 1, offset)).bytesRead === 1
-    } catch {
-      return false
+    } catch (error) {
+      if (isSystemError(error, ...OUTSIDE)) return false
+      throw error
     }
   }
   let low = 0
