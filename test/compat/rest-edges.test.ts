@@ -147,6 +147,24 @@ suite('HTTP edges', () => {
     assert.equal(((await answer.json()) as { openapi: string }).openapi, '3.1.0')
   })
 
+  test('a decoded download takes names without the stored suffix, of unlisted files, too', async () => {
+    const snapshot = 'backup-type=vm&backup-id=100&backup-time=1767312000'
+    const url = `http://127.0.0.1:${state.port}/api2/json/admin/datastore/fxrest/download-decoded`
+    const decoded = async (name: string): Promise<string> => {
+      const answer = await fetch(`${url}?${snapshot}&file-name=${name}`, {
+        headers: { authorization },
+      })
+      return await answer.text()
+    }
+    for (const name of ['client.log', 'qemu-server.conf', 'index.json']) {
+      assert.equal(await decoded(name), await decoded(`${name}.blob`), name)
+    }
+    assert.match(await decoded('client.log'), /^INFO: line 0/)
+    assert.equal(await decoded('owner'), "failed to parse archive type for 'owner'")
+    const missing = 'File open failed: No such file or directory (os error 2)'
+    assert.equal(await decoded('nothere.conf'), missing)
+  })
+
   test('a download that the client leaves ends the stream on the server', async () => {
     const query =
       'backup-type=vm&backup-id=100&backup-time=1767312000&file-name=drive-scsi0.img.fidx'

@@ -5,7 +5,7 @@ import { openArchive } from '../../../../datastore/archive-reader.ts'
 import type { Datastore } from '../../../../datastore/datastore.ts'
 import { readManifest } from '../../../../datastore/manifest-store.ts'
 import { openSnapshotFile, type SnapshotFile } from '../../../../datastore/snapshot-files.ts'
-import { MANIFEST_NAME, parseArchiveName } from '../../../../formats/archive-name.ts'
+import { archiveKind, serverArchiveName } from '../../../../formats/archive-name.ts'
 import { BLOB_SIZE_MAX, decodeBlob, inspectBlob } from '../../../../formats/data-blob.ts'
 import type { SnapshotRef } from '../../../../formats/names.ts'
 import type { NamespacePath } from '../../../../formats/namespace.ts'
@@ -68,25 +68,13 @@ async function decode(
   call: Call,
 ): Promise<RawReply> {
   const { datastore, ns, ref } = await openPlace(parameters, call)
-  const name = await storedName(datastore, { ns, ref, name: parameters['file-name'] })
-  const archive = parseArchiveName(name)
-  if (archive === null) throw refused(`failed to parse archive type for '${name}'`)
+  // As in 4.2, `root.pxar` means `root.pxar.didx`.
+  const name = serverArchiveName(parameters['file-name'])
   const file = { ns, ref, name }
-  if (archive.kind === 'blob') return octets([await readBlob(datastore, file)])
+  if (archiveKind(name) === 'blob') return octets([await readBlob(datastore, file)])
   await checkIndex(datastore, file)
   const reader = await openArchive(datastore, ns, ref, name)
   return octets(reader.stream())
-}
-
-/** The name itself, or the one with the stored extension: `root.pxar` means `root.pxar.didx`. */
-async function storedName(datastore: Datastore, { ns, ref, name }: FileRef): Promise<string> {
-  if (parseArchiveName(name) !== null) return name
-  if (`${name}.blob` === MANIFEST_NAME) return MANIFEST_NAME
-  const read = await readManifest(datastore, ns, ref).catch(() => null)
-  const file = read?.manifest.files.find(
-    ({ filename }) => parseArchiveName(filename)?.name === name,
-  )
-  return file?.filename ?? name
 }
 
 async function readBlob(datastore: Datastore, file: FileRef): Promise<Uint8Array> {
