@@ -1,5 +1,7 @@
 /** Buffers of one size that are used again: a fresh 4 MiB for every chunk would outrun the collector. */
 
+import { alignedBytes } from '../../base/fs/native-address.ts'
+
 /** Hands out buffers; one that is not given back is simply lost to the pool. */
 export class BufferPool {
   readonly #size: number
@@ -14,7 +16,7 @@ export class BufferPool {
 
   /** A buffer with any content. */
   take(): Uint8Array<ArrayBuffer> {
-    return this.#free.pop() ?? new Uint8Array(this.#size)
+    return this.#free.pop() ?? alignedBytes(this.#size)
   }
 
   /** The caller must not touch `buffer` any more. */

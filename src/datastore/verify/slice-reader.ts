@@ -2,6 +2,7 @@
 import { closeSync, lstatSync, openSync, readSync } from 'node:fs'
 import type { Allocate } from '../../base/buffer-pool.ts'
 import { isSystemError } from '../../base/errors.ts'
+import { alignedBytes } from '../../base/fs/native-address.ts'
 import { CachedFiles } from '../../base/fs/native-cached.ts'
 import { BLOB_SIZE_MAX } from '../../formats/data-blob.ts'
 import { type Digest, digestFromBytes, DIGEST_SIZE } from '../../formats/digest.ts'
@@ -27,7 +28,7 @@ export class SliceReader {
   /** Null where the machine lacks it: then everything is read as if it were on disk alone. */
   readonly #cached: CachedFiles | null
   #waitCount = 0
-  #stored = new Uint8Array(SCRATCH_SIZE)
+  #stored = alignedBytes(SCRATCH_SIZE)
   #plain = new Uint8Array(SCRATCH_SIZE)
 
   constructor(folder: string, tickets: Tickets) {
@@ -113,7 +114,7 @@ export class SliceReader {
   }
 
   #growStored(used: number): void {
-    const larger = new Uint8Array(BLOB_SIZE_MAX + 1)
+    const larger = alignedBytes(BLOB_SIZE_MAX + 1)
     larger.set(this.#stored.subarray(0, used))
     this.#stored = larger
   }
