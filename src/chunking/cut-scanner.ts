@@ -24,8 +24,12 @@ declare const WebAssembly: {
   readonly Instance: new (module: object) => { readonly exports: unknown }
 }
 
-const scanner = instantiate()
-const memory = new Uint8Array(scanner.memory.buffer)
+interface Scanner extends ScannerExports {
+  readonly bytes: Uint8Array
+}
+
+/** Made at the first scan: not every program that can cut does. */
+let scanner: Scanner | null = null
 
 /**
  * Count of bytes of `bytes` (at most SCAN_SIZE_MAX) up to and including the first one after which
@@ -34,8 +38,9 @@ const memory = new Uint8Array(scanner.memory.buffer)
 export function scanForCut(window: Uint8Array, bytes: Uint8Array, mask: number): number {
   assert(window.length === WINDOW_SIZE, 'a window has 64 bytes')
   assert(bytes.length <= SCAN_SIZE_MAX, 'a scan fits into the memory of the scanner')
-  memory.set(window, LOOK_BACK_OFFSET)
-  memory.set(bytes, DATA_OFFSET)
+  scanner ??= instantiate()
+  scanner.bytes.set(window, LOOK_BACK_OFFSET)
+  scanner.bytes.set(bytes, DATA_OFFSET)
   const end = DATA_OFFSET + bytes.length
   let start = DATA_OFFSET
   while (end - start >= BLOCK_SIZE && scanner.hasCut(start, ~mask) === 0) start += BLOCK_SIZE
@@ -43,10 +48,10 @@ export function scanForCut(window: Uint8Array, bytes: Uint8Array, mask: number):
   return cut === 0 ? 0 : cut - DATA_OFFSET
 }
 
-function instantiate(): ScannerExports {
+function instantiate(): Scanner {
   const module = new WebAssembly.Module(assembleScanner())
   const exports = new WebAssembly.Instance(module).exports as ScannerExports
   const table = new DataView(exports.memory.buffer)
   for (const [byte, value] of BUZHASH_TABLE.entries()) table.setUint32(byte * 4, value, true)
-  return exports
+  return { ...exports, bytes: new Uint8Array(exports.memory.buffer) }
 }

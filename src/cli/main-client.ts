@@ -4,8 +4,8 @@ import { nodeFileSystem } from '../base/fs/node-file-system.ts'
 import { systemClock } from '../base/time/clock.ts'
 import { errors } from '../client/errors.ts'
 import type { ClientHost } from '../client/host.ts'
-import { CLIENT_COMMANDS } from './client-commands.ts'
 import type { ClientContext } from './client/common.ts'
+import type { Command } from './command.ts'
 import { EXIT_FAILED } from './exit-codes.ts'
 import { Output } from './output.ts'
 import { openProgress } from './progress.ts'
@@ -79,8 +79,16 @@ function openContext(): ClientContext {
   }
 }
 
+/** Commands among which `word` is looked up: the two that move data load nothing of the others. */
+async function commandsFor(word: string | undefined): Promise<readonly Command<ClientContext>[]> {
+  if (word === 'backup') return [(await import('./client/backup.ts')).backupCommand]
+  if (word === 'restore') return [(await import('./client/restore.ts')).restoreCommand]
+  return (await import('./client-commands.ts')).CLIENT_COMMANDS
+}
+
 stdout.on('error', () => process.exit(EXIT_FAILED))
-const program = { name: 'cairn-client', commands: CLIENT_COMMANDS }
-process.exitCode = await runProgram(program, process.argv.slice(2), openContext())
+const words = process.argv.slice(2)
+const program = { name: 'cairn-client', commands: await commandsFor(words[0]) }
+process.exitCode = await runProgram(program, words, openContext())
 // A connection that is still ending must not hold the program; what was written is out by then.
 stdout.write('', () => stderr.write('', () => process.exit()))

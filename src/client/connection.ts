@@ -124,7 +124,7 @@ export class Connection implements AsyncDisposable {
     return parseAnswer(answer.body)
   }
 
-  async #send(request: Call): Promise<OutgoingAnswer<Buffer>> {
+  async #send(request: Call): Promise<OutgoingAnswer> {
     const headers = await this.#parts.credentials.headers(this.signal)
     return await this.#parts.http.request({
       method: request.method,

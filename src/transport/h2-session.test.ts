@@ -19,6 +19,7 @@ const EMPTY_SETTINGS = Buffer.from('000000040000000000', 'hex')
 let server: tls.Server
 let target: TlsTarget
 let serverTls: ServerTls
+let connectionCount = 0
 let onStream: (stream: ServerHttp2Stream, path: string) => void = echo
 
 function echo(stream: ServerHttp2Stream): void {
@@ -36,7 +37,10 @@ before(async () => {
   })
   web.on('upgrade', (request, socket, head) => void serveUpgrade(request, socket, head))
   server = serverTls.createServer({ handshakeTimeoutMs: 10_000 })
-  server.on('secureConnection', (socket) => web.emit('connection', socket))
+  server.on('secureConnection', (socket) => {
+    connectionCount += 1
+    web.emit('connection', socket)
+  })
   server.on('tlsClientError', () => {})
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
@@ -208,15 +212,26 @@ suite('OutgoingClient', () => {
     assert.equal(client.fingerprint, serverTls.fingerprint)
   })
 
-  test('streams both ways', async () => {
+  test('uses a kept connection again, and tells the reason of an abort', async () => {
     await using client = new OutgoingClient(target)
-    async function* source() {
-      for (let index = 0; index < 30; index += 1) yield Buffer.alloc(100_000, index)
-    }
-    const answer = await client.open({ method: 'POST', path: '/x', body: source() })
-    let size = 0
-    for await (const piece of answer.body) size += piece.length
-    assert.equal(size, 3_000_000)
+    const post = async () =>
+      await client.request({ method: 'POST', path: '/x', body: Buffer.from('a') })
+    const before = connectionCount
+    await post()
+    await post()
+    assert.equal(connectionCount, before + 1)
+    const reason = new Error('enough')
+    const aborted = new AbortController()
+    const answer = client.request({ method: 'GET', path: '/slow', signal: aborted.signal })
+    aborted.abort(reason)
+    await assert.rejects(answer, reason)
+  })
+
+  test('refuses an answer that is too large', async () => {
+    await using client = new OutgoingClient(target)
+    const body = Buffer.alloc(100_000)
+    const answer = client.request({ method: 'POST', path: '/x', body, sizeMax: 99_999 })
+    await assert.rejects(answer, { code: 'ANSWER_TOO_LARGE' })
   })
 
   test('gives the TLS refusal its own code', async () => {

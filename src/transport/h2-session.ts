@@ -1,6 +1,8 @@
 /** Client side of an upgraded connection (backup-protocol.md 2.2, 2.7, 2.8, 9). */
-import * as http from 'node:http'
+import type { ClientRequest } from 'node:http'
 import * as http2 from 'node:http2'
+// An import of node:http would load all of Node's fetch as well: 50 ms.
+import * as https from 'node:https'
 import type { TLSSocket } from 'node:tls'
 import { Semaphore } from '../base/async/semaphore.ts'
 import { hasCode, toError } from '../base/errors.ts'
@@ -318,7 +320,7 @@ async function upgrade(
   const timeoutMs = options.responseTimeoutMs ?? UPGRADE_TIMEOUT_MS
   const timeout = AbortSignal.timeout(timeoutMs)
   const signal = options.signal ? AbortSignal.any([timeout, options.signal]) : timeout
-  const request = http.request({
+  const request = https.request({
     method: 'GET',
     path,
     createConnection: () => socket,
@@ -347,7 +349,7 @@ async function upgrade(
   }
 }
 
-function upgradeAnswer(request: http.ClientRequest, socket: TLSSocket): Promise<void> {
+function upgradeAnswer(request: ClientRequest, socket: TLSSocket): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   request.once('error', reject)
   request.once('upgrade', (_response, _socket, head) => {

@@ -1,9 +1,10 @@
 /** HTTPS/1.1 requests to one server, over kept connections whose certificate is pinned. */
+import type { ClientRequest, IncomingMessage } from 'node:http'
+import * as https from 'node:https'
 import type { TLSSocket } from 'node:tls'
-import { callbackify } from 'node:util'
-import { Agent, type Dispatcher } from 'undici'
 import { hasCode, toError } from '../base/errors.ts'
 import { collectBounded } from './body.ts'
+import { createConnectingAgent } from './connecting-agent.ts'
 import { errors } from './errors.ts'
 import { DEFAULT_USER_AGENT } from './h2-session.ts'
 import { formatQuery, type Query } from './query.ts'
@@ -15,6 +16,8 @@ export const REQUEST_TIMEOUT_MS = 120_000
 const ANSWER_SIZE_MAX = 64 * 1024 * 1024
 /** A command makes few requests at a time; more wait for a free connection. */
 const CONNECTIONS_MAX = 4
+/** Below the 5 s after which many servers end idle connections: a request must not meet that. */
+const IDLE_TIMEOUT_MS = 4_000
 
 export interface OutgoingRequest {
   readonly method: string
@@ -22,38 +25,31 @@ export interface OutgoingRequest {
   readonly path: string
   readonly query?: Query | undefined
   readonly headers?: Readonly<Record<string, string>> | undefined
-  readonly body?: Uint8Array | AsyncIterable<Uint8Array> | undefined
+  readonly body?: Uint8Array | undefined
   /** Until the head of the answer, and between pieces of its body. */
   readonly timeoutMs?: number | undefined
   readonly sizeMax?: number | undefined
   readonly signal?: AbortSignal | undefined
 }
 
-export interface OutgoingAnswer<Body> {
+export interface OutgoingAnswer {
   readonly status: number
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
-  readonly body: Body
+  readonly body: Buffer
 }
 
-type ConnectCallback = (error: Error | null, socket: TLSSocket) => void
-
-/** Requests to one server. Rejects with REQUEST_*, CONNECT_*, TLS_FINGERPRINT_REFUSED. */
+/** Requests to one server. Rejects with REQUEST_*, ANSWER_TOO_LARGE, CONNECT_*, TLS_FINGERPRINT_REFUSED. */
 export class OutgoingClient implements AsyncDisposable {
-  readonly #agent: Agent
-  readonly #origin: string
+  readonly #target: TlsTarget
+  readonly #agent: https.Agent
   readonly #userAgent: string
   #fingerprint: string | null = null
 
   constructor(target: TlsTarget, { userAgent = DEFAULT_USER_AGENT } = {}) {
-    const host = target.host.includes(':') ? `[${target.host}]` : target.host
-    this.#origin = `https://${host}:${target.port}`
+    this.#target = target
     this.#userAgent = userAgent
-    const connect = callbackify(() => this.#connect(target))
-    this.#agent = new Agent({
-      connections: CONNECTIONS_MAX,
-      pipelining: 1,
-      connect: (_options, callback) => connect(callback as ConnectCallback),
-    })
+    const options = { maxSockets: CONNECTIONS_MAX, timeout: IDLE_TIMEOUT_MS }
+    this.#agent = createConnectingAgent(options, () => this.#connect(target))
   }
 
   /** Of the server's certificate, once a connection was made. */
@@ -62,28 +58,31 @@ export class OutgoingClient implements AsyncDisposable {
   }
 
   /** One request with its whole answer. */
-  async request(request: OutgoingRequest): Promise<OutgoingAnswer<Buffer>> {
-    const { statusCode, headers, body } = await this.#send(request)
-    const sizeMax = request.sizeMax ?? ANSWER_SIZE_MAX
+  async request(request: OutgoingRequest): Promise<OutgoingAnswer> {
+    const { method, path, timeoutMs = REQUEST_TIMEOUT_MS, sizeMax = ANSWER_SIZE_MAX } = request
+    const sent = this.#start(request)
+    let isLate = false
+    const timer = setTimeout(() => {
+      isLate = true
+      sent.destroy()
+    }, timeoutMs)
     try {
-      const bytes = await collectBounded(body, sizeMax, () =>
-        errors.ANSWER_TOO_LARGE({ path: request.path, sizeMax }),
-      )
-      return { status: statusCode, headers, body: bytes }
+      const answer = await answerOf(sent)
+      const pieces = eachPiece(answer, () => timer.refresh())
+      const tooLarge = () => errors.ANSWER_TOO_LARGE({ path, sizeMax })
+      const body = await collectBounded(pieces, sizeMax, tooLarge)
+      return { status: answer.statusCode ?? 0, headers: answer.headers, body }
     } catch (error) {
+      if (isLate) throw errors.REQUEST_TIMED_OUT({ method, path, timeoutMs }, { cause: error })
       throw explain(error, request)
+    } finally {
+      clearTimeout(timer)
     }
   }
 
-  /** One request whose body is handed over piece by piece. */
-  async open(request: OutgoingRequest): Promise<OutgoingAnswer<AsyncIterable<Uint8Array>>> {
-    const { statusCode, headers, body } = await this.#send(request)
-    return { status: statusCode, headers, body: pieces(body, request) }
-  }
-
-  /** Ends idle connections at once, busy ones when their request is over. */
+  /** Ends all connections. */
   async close(): Promise<void> {
-    await this.#agent.close()
+    await Promise.resolve(this.#agent.destroy())
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -96,33 +95,37 @@ export class OutgoingClient implements AsyncDisposable {
     return socket
   }
 
-  async #send(request: OutgoingRequest): Promise<Dispatcher.ResponseData> {
-    const timeoutMs = request.timeoutMs ?? REQUEST_TIMEOUT_MS
-    try {
-      return await this.#agent.request({
-        origin: this.#origin,
-        path: request.path + formatQuery(request.query),
-        method: request.method,
-        headers: { 'user-agent': this.#userAgent, ...request.headers },
-        body: (request.body as Uint8Array | undefined) ?? null,
-        headersTimeout: timeoutMs,
-        bodyTimeout: timeoutMs,
-        ...(request.signal ? { signal: request.signal } : {}),
-      })
-    } catch (error) {
-      throw explain(error, request)
-    }
+  #start(request: OutgoingRequest): ClientRequest {
+    const { host, port } = this.#target
+    const { method, path, query, headers, body } = request
+    const length = body === undefined ? {} : { 'content-length': body.length }
+    const sent = https.request({
+      agent: this.#agent,
+      host,
+      port,
+      method,
+      path: path + formatQuery(query),
+      headers: { 'user-agent': this.#userAgent, ...headers, ...length },
+      ...(request.signal ? { signal: request.signal } : {}),
+    })
+    sent.end(body)
+    return sent
   }
 }
 
-async function* pieces(
-  body: AsyncIterable<unknown>,
-  request: OutgoingRequest,
-): AsyncIterable<Uint8Array> {
-  try {
-    for await (const piece of body) yield piece as Uint8Array
-  } catch (error) {
-    throw explain(error, request)
+async function answerOf(sent: ClientRequest): Promise<IncomingMessage> {
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
+  sent.once('response', resolve)
+  // Also after the answer has begun: then its reader hears of it, and nobody may be missing here.
+  sent.on('error', reject)
+  return await promise
+}
+
+async function* eachPiece(answer: IncomingMessage, onPiece: () => void): AsyncIterable<unknown> {
+  onPiece()
+  for await (const piece of answer) {
+    onPiece()
+    yield piece
   }
 }
 
@@ -131,10 +134,6 @@ function explain(error: unknown, request: OutgoingRequest): unknown {
   if (hasCode(error, 'ANSWER_TOO_LARGE', 'CONNECT_FAILED', 'CONNECT_TIMED_OUT')) return error
   if (hasCode(error, 'TLS_FINGERPRINT_REFUSED')) return error
   const { method, path } = request
-  const failure = toError(error)
-  if ('code' in failure && String(failure.code).endsWith('_TIMEOUT')) {
-    const timeoutMs = request.timeoutMs ?? REQUEST_TIMEOUT_MS
-    return errors.REQUEST_TIMED_OUT({ method, path, timeoutMs }, { cause: error })
-  }
-  return errors.REQUEST_FAILED({ method, path, reason: failure.message }, { cause: error })
+  const reason = toError(error).message
+  return errors.REQUEST_FAILED({ method, path, reason }, { cause: error })
 }

@@ -1,7 +1,7 @@
 /** Kept HTTPS connections for a client that brings its own requests: whom they trust is decided here (datastore-semantics.md 19.1, 19.2). */
-import { Agent, type RequestOptions } from 'node:https'
+import type { Agent, RequestOptions } from 'node:https'
 import type { Duplex } from 'node:stream'
-import { toError } from '../base/errors.ts'
+import { createConnectingAgent } from './connecting-agent.ts'
 import { errors } from './errors.ts'
 import { CONNECT_TIMEOUT_MS, openTlsSocket, sameFingerprint } from './tls.ts'
 
@@ -18,28 +18,15 @@ export interface PinnedAgentOptions {
   readonly connectTimeoutMs?: number
 }
 
-type OnSocket = (error: Error | null, socket: Duplex) => void
-
 /**
  * An agent whose connections have shaken hands with the right server before the first byte of a request is sent.
  * Requests fail with CONNECT_FAILED, CONNECT_TIMED_OUT, TLS_FINGERPRINT_REFUSED: then nothing was sent.
  */
 export function createPinnedAgent(options: PinnedAgentOptions): Agent {
-  const agent = new Agent({
-    keepAlive: true,
-    maxSockets: options.socketsMax ?? SOCKETS_MAX,
-    timeout: IDLE_TIMEOUT_MS,
-  })
-  // Node takes what the method returns, or what the callback is given later.
-  agent.createConnection = (target: RequestOptions, onSocket?: OnSocket) => {
-    connect(target, options).then(
-      (socket) => onSocket?.(null, socket),
-      // The type wants a socket with every error.
-      (error: unknown) => onSocket?.(toError(error), undefined as unknown as Duplex),
-    )
-    return undefined
-  }
-  return agent
+  const { socketsMax: maxSockets = SOCKETS_MAX } = options
+  return createConnectingAgent({ maxSockets, timeout: IDLE_TIMEOUT_MS }, (target) =>
+    connect(target, options),
+  )
 }
 
 async function connect(target: RequestOptions, options: PinnedAgentOptions): Promise<Duplex> {

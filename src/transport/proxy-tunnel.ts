@@ -1,5 +1,4 @@
 /** CONNECT through an HTTP proxy, so that TLS runs end to end behind it. */
-import * as http from 'node:http'
 import type { Socket } from 'node:net'
 
 export interface ProxyTarget {
@@ -10,11 +9,13 @@ export interface ProxyTarget {
 }
 
 /** A socket to `host:port` behind `proxy`. Rejects with a plain Error. */
-export function openProxyTunnel(
+export async function openProxyTunnel(
   proxy: ProxyTarget,
   { host, port }: { readonly host: string; readonly port: number },
   signal: AbortSignal,
 ): Promise<Socket> {
+  // Loaded late: with it comes all of Node's fetch.
+  const http = await import('node:http')
   const { promise, resolve, reject } = Promise.withResolvers<Socket>()
   const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`
   const request = http.request({
@@ -40,5 +41,5 @@ export function openProxyTunnel(
     resolve(socket)
   })
   request.end()
-  return promise
+  return await promise
 }

@@ -22,7 +22,7 @@ import { loadKnownDigests, loadPreviousManifest } from './previous.ts'
 import type { BackupRun, TreeOptions } from './run.ts'
 import { type Specification, serverName, sourceNoun } from './specification.ts'
 import { statisticsLines } from './statistics.ts'
-import { TreeUploads } from './upload-tree.ts'
+import { startEarlyWalk, TreeUploads } from './upload-tree.ts'
 import { uploadBlob } from './upload-blob.ts'
 import { uploadIndex } from './upload-index.ts'
 
@@ -58,6 +58,8 @@ export async function backup(
   const started = host.clock.monotonic()
   logStart(host, options)
   const key = await unlock(host, options.encryption)
+  const { specifications, tree, isDryRun } = options
+  await using early = isDryRun ? null : startEarlyWalk(specifications, tree)
   await using connection = await connect()
   await using session = await openBackupSession(connection, options)
   const crypt = key?.crypt ?? null
@@ -73,12 +75,12 @@ export async function backup(
     signal: AbortSignal.any([session.lost, ...given(connection.signal)]),
     manifest: emptyManifest(options.snapshot),
   }
-  await using trees = new TreeUploads(run, options)
-  for (const specification of options.specifications) {
-    announce(run, specification, options.isDryRun)
-    if (!options.isDryRun) await uploadSource(run, trees, specification, options)
+  await using trees = new TreeUploads(run, options, early)
+  for (const specification of specifications) {
+    announce(run, specification, isDryRun)
+    if (!isDryRun) await uploadSource(run, trees, specification, options)
   }
-  if (options.isDryRun) {
+  if (isDryRun) {
     host.log('dry-run: no upload happened')
     return
   }

@@ -18,7 +18,7 @@ import { makeTemporaryFolder } from '../../../test/support/temporary-folder.ts'
 import { PxarDecoder } from '../../archive/pxar/decoder.ts'
 import { PieceWriter } from '../../archive/pxar/piece-writer.ts'
 import { copyContent } from './file-content.ts'
-import { encodeTree, parseExcludes } from './tree-walker.ts'
+import { encodeTree, parseExcludes, startWalk } from './tree-walker.ts'
 import { type WalkOptions, walkTree } from './walk-tree.ts'
 
 interface Walked {
@@ -328,6 +328,19 @@ suite('encodeTree()', () => {
       if (count > 20_000_000) break
     }
     assert.ok(count < 30_000_000)
+  })
+
+  test('takes over a walk that was started before; one that nobody takes ends', async (context) => {
+    const root = await folderWith(context, 'a', 'd/b')
+    const options = { onWarning: assert.fail }
+    const pieces: Uint8Array[] = []
+    for await (const piece of encodeTree(root, { ...options, walk: startWalk(root, options) })) {
+      pieces.push(piece.slice())
+    }
+    assert.deepEqual(decode(Buffer.concat(pieces)).entries, ['file a', 'directory d', 'file d/b'])
+    writeFileSync(join(root, 'large'), '')
+    truncateSync(join(root, 'large'), 1 << 30)
+    await startWalk(root, options)[Symbol.asyncDispose]()
   })
 
   test('throws the reason when it is aborted', async (context) => {

@@ -33,6 +33,8 @@ export interface EncodeTreeOptions {
   /** Other lines of product output; without it they go to onWarning. */
   readonly onLog?: (line: string) => void
   readonly signal?: AbortSignal | undefined
+  /** The walk of this tree with these options, if it was started before: it becomes ours. */
+  readonly walk?: TreeWalk | undefined
 }
 
 /**
@@ -44,9 +46,8 @@ export async function* encodeTree(
   root: string,
   options: EncodeTreeOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const walk = { root, ...walkOptions(options) }
   options.signal?.throwIfAborted()
-  await using worker = startWalk(walk)
+  await using worker = options.walk ?? startWalk(root, options)
   const onAbort = () => worker.abort()
   options.signal?.addEventListener('abort', onAbort)
   try {
@@ -103,16 +104,18 @@ async function handle(message: OtherMessage, options: EncodeTreeOptions): Promis
   }
 }
 
-interface Walk extends AsyncDisposable {
+/** A thread that walks; it waits while too much of what it found was not taken. */
+export interface TreeWalk extends AsyncDisposable {
   /** The next message, or null when the thread has ended without the last one; the one before is taken back. */
   next(): Promise<WalkMessage | null>
   abort(): void
   readonly exitCode: number
 }
 
-function startWalk(options: WalkOptions): Walk {
+/** Starts the walk through `root`: it may run ahead of whoever takes the archive. Errors: EXCLUDE_INVALID. */
+export function startWalk(root: string, options: EncodeTreeOptions): TreeWalk {
   const state: LinkState = newLinkState()
-  const workerData: WalkWorkerData = { options, state }
+  const workerData: WalkWorkerData = { options: { root, ...walkOptions(options) }, state }
   const url = new URL('./walk-worker.ts', import.meta.url)
   const resourceLimits = { stackSizeMb: WORKER_STACK_MIB, maxYoungGenerationSizeMb: 8 }
   const worker = new Worker(url, { workerData, resourceLimits })

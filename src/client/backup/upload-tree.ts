@@ -10,7 +10,7 @@ import type { BackupRun, TreeOptions } from './run.ts'
 import { pooledChunks } from './source-chunk.ts'
 import { type Specification, serverName } from './specification.ts'
 import { statisticsLines } from './statistics.ts'
-import { encodeTree } from './tree-walker.ts'
+import { encodeTree, startWalk, type TreeWalk } from './tree-walker.ts'
 import { type UploadedIndex, uploadIndex } from './upload-index.ts'
 
 /** Average chunk of a catalog: as stock. */
@@ -34,15 +34,39 @@ interface RunningCatalog {
   readonly uploaded: Promise<UploadedIndex>
 }
 
+/** The walk through the first folder, which runs while the session is opened. */
+export interface EarlyWalk extends AsyncDisposable {
+  readonly specification: Specification
+  readonly walk: TreeWalk
+  /** Warnings about the options, to be told when the upload begins. */
+  readonly warnings: readonly string[]
+}
+
+/** Starts the walk if a folder comes first. Errors: EXCLUDE_INVALID. */
+export function startEarlyWalk(
+  [specification]: readonly Specification[],
+  tree: TreeOptions,
+): EarlyWalk | null {
+  if (specification?.type !== 'pxar') return null
+  const warnings: string[] = []
+  const onWarning = (line: string): void => {
+    warnings.push(line)
+  }
+  const walk = startWalk(specification.path, { ...tree, onWarning })
+  return { specification, walk, warnings, [Symbol.asyncDispose]: () => walk[Symbol.asyncDispose]() }
+}
+
 /** Uploads folders; the catalog begins with the first one and runs beside them all. */
 export class TreeUploads implements AsyncDisposable {
   readonly #run: BackupRun
   readonly #options: TreeUploadOptions
+  readonly #early: EarlyWalk | null
   #catalog: RunningCatalog | null = null
 
-  constructor(run: BackupRun, options: TreeUploadOptions) {
+  constructor(run: BackupRun, options: TreeUploadOptions, early: EarlyWalk | null) {
     this.#run = run
     this.#options = options
+    this.#early = early
   }
 
   /** Uploads one folder. */
@@ -55,8 +79,11 @@ export class TreeUploads implements AsyncDisposable {
       log: host.log,
     })
     catalog.writer.startArchive(archiveName)
+    const early = this.#early?.specification === specification ? this.#early : null
+    for (const line of early?.warnings ?? []) host.log(line)
     const stream = encodeTree(specification.path, {
       ...this.#options.tree,
+      walk: early?.walk,
       catalog: catalog.writer,
       onWarning: host.log,
       signal,
