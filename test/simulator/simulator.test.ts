@@ -68,7 +68,7 @@ suite('simulator', () => {
       'src/datastore/store-core.ts',
       // Permits and buffers that only bound memory.
       'src/datastore/sessions/read-ahead.ts',
-      'src/datastore/sessions/snapshot-reader.ts',
+      'src/storage/stored-buffers.ts',
       'src/base/fs/direct-io.ts',
       // Constants.
       'src/base/fs/system-error.ts',

@@ -1,11 +1,11 @@
 /** One reader session: which chunks it may read, and reading them ahead along the index (backup-protocol.md 5). */
-import { BufferPool, type PooledBuffer } from '../../base/buffer-pool.ts'
-import { DIRECT_ALIGNMENT } from '../../base/fs/native-address.ts'
+import type { PooledBuffer } from '../../base/buffer-pool.ts'
 import { parseArchiveName } from '../../formats/archive-name.ts'
 import type { Digest } from '../../formats/digest.ts'
 import { DigestMap, DigestSet } from '../../formats/digest-map.ts'
 import type { SnapshotRef } from '../../formats/names.ts'
 import type { NamespacePath } from '../../formats/namespace.ts'
+import { storedBuffers } from '../../storage/stored-buffers.ts'
 import type { Datastore } from '../datastore.ts'
 import { quote } from '../debug-text.ts'
 import { errors } from '../errors.ts'
@@ -14,14 +14,6 @@ import type { FileLock } from '../locks.ts'
 import { openSnapshotFile, readIndexFile, type SnapshotFile } from '../snapshot-files.ts'
 import { breathe, STEPS_PER_BREATH } from './breathe.ts'
 import { ReadAhead } from './read-ahead.ts'
-
-/** Most chunks fit: stored ones are seldom longer than 4 MiB. 64 MiB stay when the server is idle. */
-const buffers = new BufferPool({
-  size: (4 << 20) + DIRECT_ALIGNMENT,
-  sizeMin: 256 << 10,
-  countMax: 16,
-  isAligned: true,
-})
 
 export class SnapshotReader implements AsyncDisposable {
   readonly store: Datastore
@@ -96,7 +88,7 @@ export class SnapshotReader implements AsyncDisposable {
 
   async #load(digest: Digest): Promise<PooledBuffer> {
     const taken = new DisposableStack()
-    const allocate = (size: number) => taken.use(buffers.take(size)).bytes
+    const allocate = (size: number) => taken.use(storedBuffers.take(size)).bytes
     const bytes = await this.store.chunks.read(digest, allocate)
     return { bytes, [Symbol.dispose]: () => taken.dispose() }
   }

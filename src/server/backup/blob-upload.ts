@@ -1,9 +1,9 @@
 /** POST /blob (backup-protocol.md 4.3). */
 import type { Static } from 'typebox'
 import type { UploadBlob } from '../../protocol/backup-session.ts'
+import { storedBuffers } from '../../storage/stored-buffers.ts'
 import { refused } from '../errors.ts'
 import type { Exchange, SessionReply } from '../session/exchange.ts'
-import { bodyBuffers } from '../session/limits.ts'
 import type { BackupSession } from './session.ts'
 
 /** Collects a blob, checks it and stores it in the snapshot. */
@@ -16,7 +16,7 @@ export async function uploadBlob(
   const encodedSize = parameters['encoded-size']
   if (!name.endsWith('.blob')) throw refused(`wrong blob file extension: '${name}'`)
   using _room = await session.share.acquire(encodedSize, exchange.signal)
-  using buffer = bodyBuffers.take(encodedSize)
+  using buffer = storedBuffers.take(encodedSize)
   const received = await exchange.readWhole(buffer.bytes)
   if (received !== encodedSize) {
     throw refused(`got blob with unexpected length (${encodedSize} != ${received})`)

@@ -5,9 +5,10 @@ import { checkUnencryptedChunk } from '../../formats/chunk.ts'
 import { inspectBlob, sealBlobCrcInPool } from '../../formats/data-blob.ts'
 import { type Digest, parseDigest } from '../../formats/digest.ts'
 import type { UploadChunk } from '../../protocol/backup-session.ts'
+import { storedBuffers } from '../../storage/stored-buffers.ts'
 import { refused } from '../errors.ts'
 import type { Exchange, SessionReply } from '../session/exchange.ts'
-import { bodyBuffers, plainBuffers, PROCESSING_MAX } from '../session/limits.ts'
+import { PROCESSING_MAX } from '../session/limits.ts'
 import type { BackupSession } from './session.ts'
 
 /** Of all sessions together: the pool has few threads, and each chunk being checked is in memory twice. */
@@ -27,7 +28,7 @@ export async function uploadChunk(
   const encodedSize = parameters['encoded-size']
   const digest = parseDigest(parameters.digest)
   using _room = await session.share.acquire(encodedSize, exchange.signal)
-  using buffer = bodyBuffers.take(encodedSize)
+  using buffer = storedBuffers.take(encodedSize)
   const blob = buffer.bytes
   const received = await exchange.readInto(blob)
   if (received > encodedSize) throw refused('uploaded chunk is larger than announced.')
@@ -55,6 +56,6 @@ async function checkContent(
   expected: { readonly digest: Digest; readonly size: number },
 ): Promise<void> {
   using plain = new DisposableStack()
-  const allocate = (size: number) => plain.use(plainBuffers.take(size)).bytes
+  const allocate = (size: number) => plain.use(storedBuffers.take(size)).bytes
   await checkUnencryptedChunk(blob, { ...expected, allocate })
 }

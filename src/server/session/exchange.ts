@@ -29,6 +29,9 @@ export type SessionReply =
 
 const OCTETS = 'application/octet-stream'
 
+/** The text that the stock server logs for a body that ends too early. One for all: every stream's end names it. */
+const BROKEN_BODY = toError(refused('error reading a body from connection'))
+
 export class Exchange {
   readonly method: string
   /** As sent, without query. */
@@ -46,7 +49,7 @@ export class Exchange {
     this.query = query
     this.contentType = headers['content-type']
     this.#stream = stream
-    stream.once('close', () => this.#abort.abort(brokenBody()))
+    stream.once('close', () => this.#abort.abort(BROKEN_BODY))
   }
 
   /** Aborted when the stream is over, answered or not. */
@@ -145,13 +148,13 @@ export class Exchange {
       if (error === null) resolve()
       else reject(error)
     }
-    if (stream.destroyed && !stream.readableEnded) settle(brokenBody())
+    if (stream.destroyed && !stream.readableEnded) settle(BROKEN_BODY)
     stream.on('data', (piece: Uint8Array) => {
       if (isTaking && !take(piece)) settle(null)
     })
     stream.once('end', () => settle(null))
-    stream.once('aborted', () => settle(brokenBody()))
-    stream.once('close', () => settle(brokenBody()))
+    stream.once('aborted', () => settle(BROKEN_BODY))
+    stream.once('close', () => settle(BROKEN_BODY))
     return promise
   }
 
@@ -215,9 +218,4 @@ export class Exchange {
     stream.on('close', done)
     return promise
   }
-}
-
-/** The text that the stock server logs for a body that ends too early. */
-function brokenBody(): Error {
-  return toError(refused('error reading a body from connection'))
 }

@@ -1,6 +1,5 @@
 /** The bounds of upgraded connections, chosen so that 16 backups at once stay below 500 MB resident. */
 import type { Http2Limits } from '../../transport/upgrade.ts'
-import { BufferPool } from '../../base/buffer-pool.ts'
 import { TransferBudget } from './transfer-budget.ts'
 
 const MIB = 1024 * 1024
@@ -37,22 +36,3 @@ export const downloadBudget = new TransferBudget({
 
 /** Chunks that are checked and written at the same time, each with its plain form beside it. */
 export const PROCESSING_MAX = 6
-
-/** Most chunks of trees fit, all of images do. What was never filled is not resident. */
-const POOLED_SIZE = 8 * MIB
-const POOLED_SIZE_MIN = MIB / 4
-
-/** Stored forms, with the larger of the two headers; 48 MiB of images stay when the server is idle. */
-export const bodyBuffers = new BufferPool({
-  size: POOLED_SIZE + 64,
-  sizeMin: POOLED_SIZE_MIN,
-  countMax: 12,
-  isAligned: true,
-})
-
-/** Plain forms of compressed chunks. */
-export const plainBuffers = new BufferPool({
-  size: POOLED_SIZE,
-  sizeMin: POOLED_SIZE_MIN,
-  countMax: PROCESSING_MAX,
-})
