@@ -29,6 +29,41 @@ async function textOf(files: ConfigFiles, name: string): Promise<string> {
   return await readFile(files.pathOf({ name }), 'utf8')
 }
 
+suite('options that a stock server could not read', () => {
+  const wrong = [
+    ['maintenance-mode', 'bogus', /^unknown variant `bogus`, expected one of `read-only`, /],
+    ['maintenance-mode', `offline,message=${'x'.repeat(65)}`, /may only be 64 characters long$/],
+    ['notify', 'gc=xyz', /^unknown variant `xyz`, expected one of `never`, `always`, `error`$/],
+    ['notification-mode', 'x', /expected `legacy-sendmail` or `notification-system`$/],
+    ['notify-user', 'nobody', /'notify-user': value does not match the regex pattern$/],
+    ['gc-schedule', 'foo', /'gc-schedule': unable to parse calendar event at 'foo'/],
+    ['tuning', 'gc-cache-capacity=9999999999', /gc-cache-capacity/],
+    ['tuning', 'gc-atime-safety-check=maybe', /gc-atime-safety-check/],
+    ['tuning', 'foo=1', /'foo': schema does not allow additional properties$/],
+  ] as const
+  for (const [key, text, message] of wrong) {
+    test(`are not stored: ${key} ${text.slice(0, 30)}`, async () => {
+      const files = await open()
+      const before = await textOf(files, 'datastore.cfg')
+      await assert.rejects(changeDatastore(files, 'fxgold', { set: new Map([[key, text]]) }), {
+        message,
+      })
+      assert.equal(await textOf(files, 'datastore.cfg'), before)
+    })
+  }
+
+  test('are not those that it can', async () => {
+    const set = new Map([
+      ['maintenance-mode', 'type=offline,message="a, b"'],
+      ['notify', 'gc=never,verify=error'],
+      ['tuning', 'gc-cache-capacity=8388608,gc-atime-safety-check=no,sync-level=file'],
+      ['gc-schedule', 'mon..fri 02:30'],
+      ['notification-thresholds', 's3-get=5,s3-upload=10GiB'],
+    ])
+    await changeDatastore(await open(), 'fxgold', { set })
+  })
+})
+
 suite('listDatastores()', () => {
   test('reads the options of a stock server', async () => {
     const { datastores } = await listDatastores(await open())

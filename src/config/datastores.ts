@@ -5,6 +5,7 @@
 import { isAbsolute, relative, resolve } from 'node:path'
 import type { ConfigFiles } from './config-files.ts'
 import { backendOf, type StoredBackend } from './datastore-backend.ts'
+import { checkDatastoreOptions, MAINTENANCE_TYPES } from './datastore-options.ts'
 import { errors } from './errors.ts'
 import { parseBoolean, parsePropertyString } from './property-string.ts'
 import {
@@ -19,9 +20,7 @@ import {
   sectionsOf,
 } from './section-config.ts'
 import { DATASTORE_FILE } from './section-file.ts'
-import { checkTuning, type Tuning, tuningOf } from './tuning.ts'
-
-const MAINTENANCE_TYPES = ['read-only', 'offline', 'delete', 'unmount', 's3-refresh'] as const
+import { type Tuning, tuningOf } from './tuning.ts'
 
 export interface Maintenance {
   readonly type: (typeof MAINTENANCE_TYPES)[number]
@@ -70,7 +69,7 @@ export async function findDatastore(
 
 /**
  * Adds a datastore. `beforeWrite` makes its folder; it runs under the lock, and an error there adds nothing.
- * Errors: DATASTORE_EXISTS, DATASTORE_PATH_RELATIVE, DATASTORE_NESTED, TUNING_INVALID.
+ * Errors: DATASTORE_EXISTS, DATASTORE_PATH_RELATIVE, DATASTORE_NESTED, those of `checkDatastoreOptions`.
  */
 export async function addDatastore(
   files: ConfigFiles,
@@ -83,7 +82,7 @@ export async function addDatastore(
 ): Promise<void> {
   const { name, path } = datastore
   checkAbsolute(path)
-  checkTuning(datastore.properties?.get('tuning'))
+  checkDatastoreOptions(datastore.properties ?? [])
   const add = async (config: SectionConfig): Promise<SectionConfig> => {
     checkNewDatastore(config, { name, path })
     await beforeWrite?.()
@@ -105,13 +104,16 @@ export async function checkAddDatastore(
   checkAbsolute(datastore.path)
 }
 
-/** Changes options of a datastore. Errors: DATASTORE_UNKNOWN, DATASTORE_BEING_DELETED, CONFIG_MODIFIED, TUNING_INVALID. */
+/**
+ * Changes options of a datastore. Errors: DATASTORE_UNKNOWN, DATASTORE_BEING_DELETED, CONFIG_MODIFIED, those of
+ * `checkDatastoreOptions`.
+ */
 export async function changeDatastore(
   files: ConfigFiles,
   name: string,
   change: DatastoreChange,
 ): Promise<void> {
-  checkTuning(change.set?.get('tuning'))
+  checkDatastoreOptions(change.set ?? [])
   const removed = (change.delete ?? []).map((key) => [key, null] as const)
   const changes: SectionChanges = new Map([...removed, ...(change.set ?? [])])
   const apply = (config: SectionConfig): SectionConfig => {

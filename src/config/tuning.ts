@@ -1,6 +1,6 @@
 /** The property `tuning` of a datastore (rest-api.md 4.9); the keys `known-chunk-*`, `gc-grace`, `gc-memory`, `verify-rate` are our own. */
 import { errors } from './errors.ts'
-import { parsePropertyString } from './property-string.ts'
+import { parseBoolean, parsePropertyString } from './property-string.ts'
 
 const SYNC_LEVELS = ['none', 'file', 'filesystem'] as const
 const CHUNK_ORDERS = ['inode', 'none'] as const
@@ -30,6 +30,8 @@ export interface Tuning {
 const CUTOFF_MIN = 1
 const CUTOFF_MAX = 2880
 const CUTOFF_DEFAULT = 1445
+/** Stock's bound of `gc-cache-capacity`, which means nothing here. */
+const CACHE_CAPACITY_MAX = 8_388_608
 const GC_MEMORY_DEFAULT = 1 << 30
 /** Less would not hold the tables of one of the many passes that it takes then. */
 const GC_MEMORY_MIN = 1 << 20
@@ -71,6 +73,12 @@ const NUMBERS: Readonly<Record<string, NumberRange>> = {
   },
   'default-verification-readers': VERIFY_THREADS,
   'default-verification-workers': VERIFY_THREADS,
+  'gc-cache-capacity': {
+    min: 0,
+    max: CACHE_CAPACITY_MAX,
+    isWhole: true,
+    expected: `a number from 0 to ${CACHE_CAPACITY_MAX}`,
+  },
   'verify-rate': {
     min: VERIFY_RATE_MIN,
     max: Number.MAX_SAFE_INTEGER,
@@ -78,6 +86,16 @@ const NUMBERS: Readonly<Record<string, NumberRange>> = {
     expected: `bytes per second, at least ${VERIFY_RATE_MIN}`,
   },
 }
+
+/** Booleans of stock's that mean nothing here. */
+const FLAGS: readonly string[] = ['gc-atime-safety-check']
+
+/** All keys that may be stored; those of stock keep their values, whether or not they mean something here. */
+export const TUNING_KEYS: readonly string[] = [
+  ...Object.keys(CHOICES),
+  ...Object.keys(NUMBERS),
+  ...FLAGS,
+]
 
 /** What is stored, with defaults for what is not or (in a file written by hand) not understood. */
 export function tuningOf(properties: ReadonlyMap<string, string> | null): Tuning {
@@ -121,10 +139,10 @@ export function checkTuning(text: string | undefined): void {
   for (const [key, value] of parsePropertyString(text)) {
     const choices = CHOICES[key]
     const range = NUMBERS[key]
-    const isWrong =
-      range === undefined ? choices?.includes(value) === false : numberWithin(value, range) === null
-    if (isWrong) {
-      const expected = choices?.join(', ') ?? range?.expected ?? ''
+    const isWrongNumber = range !== undefined && numberWithin(value, range) === null
+    const isWrongFlag = FLAGS.includes(key) && parseBoolean(value) === null
+    if (isWrongNumber || isWrongFlag || choices?.includes(value) === false) {
+      const expected = choices?.join(', ') ?? range?.expected ?? 'true, false'
       throw errors.TUNING_INVALID({ key, value, expected })
     }
   }

@@ -6,7 +6,7 @@ import type { ConfigFiles } from '../../config/config-files.ts'
 import { parsePropertyString } from '../../config/property-string.ts'
 import { noCounters, type RequestCounters } from '../../storage/s3/request-counters.ts'
 import { CounterFile } from './counter-file.ts'
-import { COUNTER_NAMES, type Counts, makeCounts } from './counter-table.ts'
+import { type Counts, makeCounts } from './counter-table.ts'
 import { type BucketName, bucketFolder } from './verdict-book.ts'
 
 const ENDING = '.counters'
@@ -81,5 +81,3 @@ function thresholdsOf(text: string | null): Counts {
   }
   return makeCounts((name) => parseBytes(values.get(`s3-${name}`) ?? '') ?? 0)
 }
-
-export const THRESHOLD_KEYS: readonly string[] = COUNTER_NAMES.map((name) => `s3-${name}`)
