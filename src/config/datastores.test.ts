@@ -52,6 +52,13 @@ suite('options that a stock server could not read', () => {
     })
   }
 
+  test('are not stored: paths that a line cannot hold', async () => {
+    for (const path of ['/a\nb', '/a ']) {
+      const adding = addDatastore(await open(), { name: 'added', path })
+      await assert.rejects(adding, { code: 'DATASTORE_PATH_UNSTORABLE' })
+    }
+  })
+
   test('are not those that it can', async () => {
     const set = new Map([
       ['maintenance-mode', 'type=offline,message="a, b"'],

@@ -69,7 +69,7 @@ export async function findDatastore(
 
 /**
  * Adds a datastore. `beforeWrite` makes its folder; it runs under the lock, and an error there adds nothing.
- * Errors: DATASTORE_EXISTS, DATASTORE_PATH_RELATIVE, DATASTORE_NESTED, those of `checkDatastoreOptions`.
+ * Errors: DATASTORE_EXISTS, DATASTORE_PATH_RELATIVE, DATASTORE_PATH_UNSTORABLE, DATASTORE_NESTED, those of `checkDatastoreOptions`.
  */
 export async function addDatastore(
   files: ConfigFiles,
@@ -179,6 +179,8 @@ function propertyMap(
 
 function checkAbsolute(path: string): void {
   if (!isAbsolute(path)) throw errors.DATASTORE_PATH_RELATIVE({ path })
+  // A line of the file keeps neither; the folder would not be found again.
+  if (/\p{Cc}/u.test(path) || path.trim() !== path) throw errors.DATASTORE_PATH_UNSTORABLE({ path })
 }
 
 function checkNewDatastore(

@@ -40,6 +40,11 @@ export const errors = defineErrors({
     message: ({ path }: { readonly path: string }) =>
       `parameter verification failed - 'path': expected an absolute path, '${path}' is not`,
   },
+  DATASTORE_PATH_UNSTORABLE: {
+    kind: 'Invalid',
+    message: ({ path }: { readonly path: string }) =>
+      `parameter verification failed - 'path': control characters, or white space at an end, in ${JSON.stringify(path)}`,
+  },
   TUNING_INVALID: {
     kind: 'Invalid',
     message: (data: { readonly key: string; readonly value: string; readonly expected: string }) =>

@@ -110,7 +110,10 @@ export async function writeOwner(
 
 /** Whether `caller` may continue backups of `owner`: he is it, or it is a token of his. */
 export function ownerMatches(owner: string, caller: string): boolean {
-  return owner === caller || (!caller.includes('!') && owner.startsWith(`${caller}!`))
+  if (owner === caller) return true
+  // Names of users may hold an '!', too: only the parser knows where a token begins.
+  const [, user, token] = AUTH_ID.exec(owner) ?? []
+  return token !== undefined && user === caller
 }
 
 /** Throws GROUP_OWNER_DIFFERS with stock's text. */
