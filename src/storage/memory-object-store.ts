@@ -3,6 +3,7 @@ import { hash } from 'node:crypto'
 import type { Clock } from '../base/time/clock.ts'
 import {
   type DeleteAnswer,
+  type GetOptions,
   KEYS_PER_REQUEST,
   type ListOptions,
   type ListPage,
@@ -69,18 +70,16 @@ export class MemoryObjectStore implements ObjectStore {
     this.#uploads.push({ key, startedMs })
   }
 
-  async get(
-    key: string,
-    options: RequestOptions & {
-      readonly range?: { readonly from: number; readonly to: number }
-    } = {},
-  ): Promise<StoredObject | null> {
+  async get(key: string, options: GetOptions = {}): Promise<StoredObject | null> {
     await begin(options)
     checkKey(key)
     const found = this.#objects.get(key)
     if (found === undefined) return null
     const { from, to } = options.range ?? { from: 0, to: found.size }
-    return { ...found, body: found.body.slice(from, to) }
+    const part = found.body.subarray(from, to)
+    const body = options.allocate?.(part.length) ?? new Uint8Array(part.length)
+    body.set(part)
+    return { ...found, body }
   }
 
   async head(key: string, options: RequestOptions = {}): Promise<ObjectInfo | null> {

@@ -11,6 +11,8 @@
  * - keys are whole keys (`<store>/.chunks/…`), bodies are neither copied nor changed; at most `OBJECT_SIZE_MAX` bytes.
  */
 
+import type { Allocate } from '../base/buffer-pool.ts'
+
 export interface ObjectInfo {
   readonly key: string
   readonly size: number
@@ -26,6 +28,15 @@ export interface StoredObject extends ObjectInfo {
 
 export interface RequestOptions {
   readonly signal?: AbortSignal | undefined
+}
+
+export interface GetOptions extends RequestOptions {
+  /** These bytes only, end exclusive. */
+  readonly range?: { readonly from: number; readonly to: number }
+  /** Gives the memory for the body; it may be asked once for each attempt. Default: of its own. */
+  readonly allocate?: Allocate | undefined
+  /** The caller checks what comes by itself: it is not compared with the ETag. Default false. */
+  readonly isChecked?: boolean
 }
 
 /** When an object may be written. */
@@ -85,13 +96,10 @@ export interface ObjectStore {
   /** Endpoint and bucket, for messages. */
   readonly place: string
   /**
-   * Null if there is no such object. `range`: these bytes only, end exclusive. Throws S3_CONTENT_WRONG (Corrupt), too,
+   * Null if there is no such object. Throws S3_CONTENT_WRONG (Corrupt), too,
    * if the store sends the same wrong bytes again and again.
    */
-  get(
-    key: string,
-    options?: RequestOptions & { readonly range?: { readonly from: number; readonly to: number } },
-  ): Promise<StoredObject | null>
+  get(key: string, options?: GetOptions): Promise<StoredObject | null>
   head(key: string, options?: RequestOptions): Promise<ObjectInfo | null>
   put(
     key: string,

@@ -7,6 +7,7 @@ import { errors } from '../../src/storage/s3/errors.ts'
 import { MemoryObjectStore } from '../../src/storage/memory-object-store.ts'
 import {
   type DeleteAnswer,
+  type GetOptions,
   KEYS_PER_REQUEST,
   type ListOptions,
   type ListPage,
@@ -126,10 +127,7 @@ export class ScriptedObjectStore implements ObjectStore {
     assert.deepEqual(open, [], 'all planned requests came')
   }
 
-  async get(
-    key: string,
-    options?: RequestOptions & { readonly range?: { readonly from: number; readonly to: number } },
-  ): Promise<StoredObject | null> {
+  async get(key: string, options?: GetOptions): Promise<StoredObject | null> {
     return await this.#run('get', [key], async () => await this.#inner.get(key, options))
   }
 

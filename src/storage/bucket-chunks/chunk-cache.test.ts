@@ -198,6 +198,39 @@ suite('ChunkCache', () => {
     await cache.close()
   })
 
+  test('fill() keeps all that a reader has ahead, each once, and its bytes are the caller’s again', async (context) => {
+    const { folder, open } = await makeRig(context)
+    const cache = await open(20 * SIZE)
+    const chunks = await Promise.all(
+      Array.from({ length: 8 }, (_none, number) => makeChunk(number)),
+    )
+    for (const { digest, blob } of [...chunks, ...chunks]) {
+      const given = new Uint8Array(blob)
+      cache.fill(digest, given)
+      given.fill(0)
+    }
+    await cache.idle()
+    assert.equal(cache.count, 8)
+    for (const { digest, blob } of chunks) {
+      assert.deepEqual(await readCopy(cache, digest), Buffer.from(blob))
+    }
+    assert.equal(filesOf(folder).length, 8)
+  })
+
+  test('fill() leaves what would wait in too much memory', async (context) => {
+    const { open } = await makeRig(context)
+    const cache = await open(null)
+    const blob = new Uint8Array(12 << 20)
+    const { digest } = await makeChunk(0)
+    const others = Array.from(
+      { length: 7 },
+      (_none, index) => `${index}${digest.slice(1)}` as Digest,
+    )
+    for (const other of others) cache.fill(other, blob)
+    await cache.idle()
+    assert.equal(cache.count, 5)
+  })
+
   test('a nameless file is there for its holder alone', async (context) => {
     const { folder, open } = await makeRig(context)
     const cache = await open()

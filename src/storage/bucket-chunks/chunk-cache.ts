@@ -7,13 +7,13 @@
  */
 import { Mutex } from '../../base/async/mutex.ts'
 import { Semaphore } from '../../base/async/semaphore.ts'
-import type { Allocate } from '../../base/buffer-pool.ts'
+import { type Allocate, BufferPool, type PooledBuffer } from '../../base/buffer-pool.ts'
 import { errorChain, isSystemError, toError } from '../../base/errors.ts'
 import { temporaryPath } from '../../base/fs/atomic-write.ts'
 import type { FileHandle, FileSystem } from '../../base/fs/file-system.ts'
 import type { Log } from '../../base/log.ts'
 import type { Clock } from '../../base/time/clock.ts'
-import { BLOB_SIZE_MAX, checkBlobCrcInPool } from '../../formats/data-blob.ts'
+import { BLOB_HEADER_SIZE, BLOB_SIZE_MAX, checkBlobCrcInPool } from '../../formats/data-blob.ts'
 import { type Digest, isDigest } from '../../formats/digest.ts'
 import { isCorrupt } from '../chunk-check.ts'
 import { COPIES_MAX, readOrder, writeOrder } from './cache-order.ts'
@@ -34,8 +34,20 @@ export interface StagedCopy extends AsyncDisposable {
   publish(): Promise<void>
 }
 
-/** Copies written behind readers' backs at once; what comes meanwhile is not kept. */
+/** Copies being written behind readers' backs; the others wait. */
 const FILLS_AT_ONCE = 4
+/**
+ * Bytes in memory on their way into copies behind readers' backs: those of a restore that reads 8 chunks ahead, twice.
+ * What comes beyond it is faster than the disk and not kept.
+ */
+const FILLING_SIZE_MAX = 64 << 20
+/** Most chunks of trees fit, all of images do; a disk takes them from where they lie. */
+const FILL_BUFFERS = {
+  size: (8 << 20) + BLOB_HEADER_SIZE,
+  sizeMin: 256 << 10,
+  countMax: 8,
+  isAligned: true,
+}
 /** Uses between two writings of the order, and time: after a crash the order is that old. */
 const USES_PER_SAVE = 1000
 const SAVE_INTERVAL_MS = 5 * 60_000
@@ -53,6 +65,10 @@ export class ChunkCache {
   /** A copy's name comes or goes, one at a time. */
   readonly #changes = new Mutex()
   readonly #fills = new Semaphore(FILLS_AT_ONCE)
+  readonly #filling = new Semaphore(FILLING_SIZE_MAX)
+  /** Digests whose copies are being written behind readers' backs. */
+  readonly #coming = new Set<Digest>()
+  readonly #buffers = new BufferPool(FILL_BUFFERS)
   readonly #running = new Set<Promise<void>>()
   #size = 0
   #pausedUntilMs = Number.NEGATIVE_INFINITY
@@ -109,8 +125,7 @@ export class ChunkCache {
 
   /** Begins to write a copy; null if there is one or none is to be kept. `blob` must not change until it is disposed of. */
   stage(digest: Digest, blob: Uint8Array): StagedCopy | null {
-    if (this.#copies.has(digest) || !this.#room.mayHold(blob.length)) return null
-    if (this.#options.clock.monotonic() < this.#pausedUntilMs) return null
+    if (this.#copies.has(digest) || !this.#isWanted(blob.length)) return null
     const temporary = temporaryPath(this.#pathOf(digest))
     const written = this.#writeTemporary(temporary, blob)
     let isOver = false
@@ -127,12 +142,16 @@ export class ChunkCache {
     }
   }
 
-  /** Keeps a copy, written behind the caller's back unless too much is being written; `blob` must not change. */
+  /** Keeps a copy, written behind the caller's back unless too much is waiting to be written. `blob` is the caller's again. */
   fill(digest: Digest, blob: Uint8Array): void {
-    if (this.#copies.has(digest)) return
-    const permit = this.#fills.tryAcquire()
+    if (this.#copies.has(digest) || this.#coming.has(digest)) return
+    if (!this.#isWanted(blob.length)) return
+    const permit = this.#filling.tryAcquire(blob.length)
     if (permit === null) return
-    this.#track(this.#fillNow(digest, blob, permit))
+    const buffer = this.#buffers.take(blob.length)
+    buffer.bytes.set(blob)
+    this.#coming.add(digest)
+    this.#track(this.#fillSoon(digest, buffer, permit))
   }
 
   /** Removes the copy, if there is one. */
@@ -253,10 +272,20 @@ export class ChunkCache {
     }
   }
 
-  async #fillNow(digest: Digest, blob: Uint8Array, permit: Disposable): Promise<void> {
+  async #fillSoon(digest: Digest, buffer: PooledBuffer, permit: Disposable): Promise<void> {
     using _permit = permit
-    await using copy = this.stage(digest, blob)
-    await copy?.publish()
+    using blob = buffer
+    try {
+      using _turn = await this.#fills.acquire()
+      await using copy = this.stage(digest, blob.bytes)
+      await copy?.publish()
+    } finally {
+      this.#coming.delete(digest)
+    }
+  }
+
+  #isWanted(size: number): boolean {
+    return this.#room.mayHold(size) && this.#options.clock.monotonic() >= this.#pausedUntilMs
   }
 
   async #shrink(): Promise<void> {

@@ -21,7 +21,7 @@ import { isCorrupt } from '../chunk-check.ts'
 import { deleteCondemned } from '../condemned-delete.ts'
 import { errors } from '../errors.ts'
 import type { Ledger } from '../ledger.ts'
-import type { ObjectStore } from '../object-store.ts'
+import type { GetOptions, ObjectStore } from '../object-store.ts'
 import type { ChunkCache } from './chunk-cache.ts'
 import type { ChunkGate } from './chunk-gate.ts'
 import { chunkKey } from './chunk-keys.ts'
@@ -83,7 +83,7 @@ export class S3Backend implements ChunkBackend, AsyncDisposable {
     const { cache } = this.#options
     const copy = await this.#readCopy(digest, allocate)
     if (copy !== null) return copy
-    const blob = await this.#getWhole(digest)
+    const blob = await this.#getWhole(digest, allocate)
     cache?.fill(digest, blob)
     return blob
   }
@@ -197,9 +197,10 @@ export class S3Backend implements ChunkBackend, AsyncDisposable {
   }
 
   /** Throws CHUNK_CONTENT_WRONG if it has a wrong CRC twice. */
-  async #getWhole(digest: Digest): Promise<Uint8Array<ArrayBuffer>> {
+  async #getWhole(digest: Digest, allocate?: Allocate): Promise<Uint8Array<ArrayBuffer>> {
     for (let round = 1; ; round += 1) {
-      const blob = await this.#get(digest)
+      // The blob has a sum of its own, and who decodes it its digest; a second look asks the store's, too.
+      const blob = await this.#get(digest, { allocate, isChecked: round === 1 })
       try {
         await checkBlobCrcInPool(blob)
         return blob
@@ -212,10 +213,10 @@ export class S3Backend implements ChunkBackend, AsyncDisposable {
     }
   }
 
-  async #get(digest: Digest): Promise<Uint8Array<ArrayBuffer>> {
+  async #get(digest: Digest, options: GetOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
     const { objects, ledger } = this.#options
     const path = this.pathOf(digest)
-    const found = await objects.get(path)
+    const found = await objects.get(path, options)
     if (found !== null && found.body.length > 0) return found.body
     ledger.drop(digest)
     throw errors.CHUNK_MISSING({ digest, path })

@@ -1,5 +1,6 @@
 /** One answer with a body: received into one buffer, its length and checksum compared (datastore-semantics.md 19.2). */
 import type { GetObjectCommandOutput } from '@aws-sdk/client-s3'
+import type { Allocate } from '../../base/buffer-pool.ts'
 import { md5OfBody } from '../../formats/body-checksums.ts'
 import { OBJECT_SIZE_MAX, type StoredObject } from '../object-store.ts'
 import { errors } from './errors.ts'
@@ -12,6 +13,9 @@ export interface ReadOptions {
   readonly limiter: Limiter | undefined
   /** Called with the size of each piece as it comes. */
   readonly onBytes: (size: number) => void
+  readonly allocate: Allocate | undefined
+  /** Nothing is compared with the ETag. */
+  readonly isChecked: boolean
 }
 
 /** What was received is not what the store said it sent; another attempt may bring it. */
@@ -47,7 +51,7 @@ export async function readObject(
   if (isPart && body.length !== Math.min(range.to, size) - range.from) {
     throw new DamagedAnswerError(`received ${body.length} bytes of another range`, null)
   }
-  if (isPart || !isContentMd5(answer, etag)) return object
+  if (isPart || options.isChecked || !isContentMd5(answer, etag)) return object
   const md5 = await md5OfBody(received)
   if (md5 === etag) return object
   throw new DamagedAnswerError(`content has MD5 ${md5}, the store says ${etag}`, { md5, object })
@@ -69,16 +73,18 @@ function sizeOf(answer: GetObjectCommandOutput, receivedSize: number): number {
   return total === undefined ? receivedSize : Number(total)
 }
 
+const allocateNew: Allocate = (size) => new Uint8Array(size)
+
 async function receive(
   answer: GetObjectCommandOutput,
-  { key, limiter, onBytes }: ReadOptions,
+  { key, limiter, onBytes, allocate = allocateNew }: ReadOptions,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const size = answer.ContentLength
   if (size === undefined) throw new DamagedAnswerError('the answer has no length', null)
   if (size > OBJECT_SIZE_MAX) {
     throw errors.S3_BODY_TOO_LARGE({ key, size, sizeMax: OBJECT_SIZE_MAX })
   }
-  const body = new Uint8Array(size)
+  const body = allocate(size)
   let offset = 0
   for await (const piece of answer.Body as AsyncIterable<Uint8Array>) {
     onBytes(piece.length)

@@ -14,6 +14,7 @@ import { checksumsOf } from '../../formats/body-checksums.ts'
 import { checkBatch, checkBody, checkKey } from '../object-limits.ts'
 import type {
   DeleteAnswer,
+  GetOptions,
   ListOptions,
   ListPage,
   ObjectInfo,
@@ -61,25 +62,21 @@ export class S3ObjectStore implements ObjectStore {
     return this.#parts
   }
 
-  async get(
-    key: string,
-    options: RequestOptions & {
-      readonly range?: { readonly from: number; readonly to: number }
-    } = {},
-  ): Promise<StoredObject | null> {
+  async get(key: string, options: GetOptions = {}): Promise<StoredObject | null> {
     checkKey(key)
     const { client, bucket, counters, limits } = this.#parts
-    const range = options.range ?? null
+    const { range = null, allocate, isChecked = false, signal } = options
     assert(range === null || range.from < range.to, 'a range is not empty')
     const Range = range === null ? undefined : `bytes=${range.from}-${range.to - 1}`
     const onBytes = (size: number): void => counters.add('download', size)
     const damaged: DamagedAnswerError[] = []
     const { result } = await this.#run<StoredObject | null>(
-      { operation: 'get', key, ...options },
+      { operation: 'get', key, signal },
       async (abortSignal) => {
         const command = new GetObjectCommand({ Bucket: bucket, Key: key, Range })
         const answer = await client.send(command, { abortSignal })
-        return await readObject(answer, { key, range, limiter: limits.download, onBytes })
+        const limiter = limits.download
+        return await readObject(answer, { key, range, limiter, onBytes, allocate, isChecked })
       },
       (failure) => {
         if (failure.kind === 'absent' && failure.code === 'NoSuchKey') return null
