@@ -21,6 +21,3 @@ export function canCall(prototypes: readonly string[], probe: () => boolean): bo
     throw error
   }
 }
-
-/** Called after an asynchronous call, so that its buffers are not collected while the thread works on them. */
-export function keepAlive(..._buffers: readonly (Uint8Array | undefined)[]): void {}

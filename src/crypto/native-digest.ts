@@ -1,7 +1,7 @@
 /** Digests by the OpenSSL inside Node, in libuv's pool. */
 import { hash } from 'node:crypto'
-import { nativeCall, nativeCallAsync } from '../base/fs/native.ts'
-import { canCall, keepAlive } from './native-call.ts'
+import { keepAlive, nativeCall, nativeCallAsync } from '../base/fs/native.ts'
+import { canCall } from './native-call.ts'
 
 /** MD5_CTX has 92, SHA256_CTX 112 bytes in every OpenSSL since 1.0; more does not hurt. */
 const CONTEXT_SIZE = 256

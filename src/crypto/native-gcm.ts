@@ -1,6 +1,12 @@
 /** AES-256-GCM with 16-byte IVs by the OpenSSL inside Node, in libuv's pool, from one buffer into another. */
-import { nativeCall, nativeCallAsync, nativeFunction, type NativeValue } from '../base/fs/native.ts'
-import { canCall, keepAlive } from './native-call.ts'
+import {
+  keepAlive,
+  nativeCall,
+  nativeCallAsync,
+  nativeFunction,
+  type NativeValue,
+} from '../base/fs/native.ts'
+import { canCall } from './native-call.ts'
 
 const NEW = 'void *EVP_CIPHER_CTX_new()'
 const FREE = 'void EVP_CIPHER_CTX_free(void *context)'

@@ -2,8 +2,8 @@
 import { setImmediate } from 'node:timers/promises'
 import { crc32 } from 'node:zlib'
 
-import { nativeCall, nativeCallAsync } from '../base/fs/native.ts'
-import { canCall, keepAlive } from '../crypto/native-call.ts'
+import { keepAlive, nativeCall, nativeCallAsync } from '../base/fs/native.ts'
+import { canCall } from '../crypto/native-call.ts'
 
 const CRC32 = 'uint64_t crc32(uint64_t crc, const uint8_t *data, uint32_t size)'
 /** Up to here the sum takes less time (20 µs) than handing it to another thread. */

@@ -1,6 +1,6 @@
 /** Zstandard by the library inside Node, mostly in libuv's pool, from one buffer into another, as stock calls it. */
-import { nativeCall, nativeCallAsync } from '../base/fs/native.ts'
-import { canCall, keepAlive } from '../crypto/native-call.ts'
+import { keepAlive, nativeCall, nativeCallAsync } from '../base/fs/native.ts'
+import { canCall } from '../crypto/native-call.ts'
 
 const COMPRESS =
   'size_t ZSTD_compress(uint8_t *target, size_t capacity, const uint8_t *source, size_t size, int level)'

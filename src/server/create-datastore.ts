@@ -12,7 +12,7 @@ import type { ConfigFiles } from '../config/config-files.ts'
 import { addDatastore } from '../config/datastores.ts'
 import { parseBackend, type S3Backend } from '../config/datastore-backend.ts'
 import type { ActiveOperations } from '../datastore/active-operations.ts'
-import { claimBucket } from '../datastore/bucket/claim.ts'
+import { claimBucket, isHeldFromHere } from '../datastore/bucket/claim.ts'
 import { parseInUse } from '../datastore/bucket/holder-object.ts'
 import { IN_USE_OBJECT } from '../datastore/bucket/keys.ts'
 import type { OpenedObjects } from '../datastore/bucket/store-bucket.ts'
@@ -84,7 +84,8 @@ async function createInBucket(
   await addDatastore(files, { name, path, properties }, async () => {
     const opened = await s3.openStore({ ...backend, prefix: name })
     try {
-      if (!overwriteInUse) await checkNotInUse(opened, name)
+      const isOurs = await isHeldFromHere(fs, { opened, prefix: name, path })
+      if (!overwriteInUse && !isOurs) await checkNotInUse(opened, name)
       const owner = await files.newFileOwner()
       const folder: CreateDatastoreOptions = { name, path, reuse, progress, owner }
       await createDatastore(fs, { ...folder, isInBucket: true, nowMs: clock.now() })

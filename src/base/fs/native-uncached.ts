@@ -4,7 +4,7 @@
  * memory from its host at a tenth of that speed.
  */
 import { hasCode } from '../errors.ts'
-import { nativeCallAsync } from './native.ts'
+import { keepAlive, nativeCallAsync } from './native.ts'
 import { addressOf } from './native-address.ts'
 
 const PWRITEV2 =
@@ -35,6 +35,3 @@ export async function writeUncached(
     keepAlive(bytes, vector)
   }
 }
-
-/** So that they are not collected while the call works on them. */
-function keepAlive(..._buffers: readonly Uint8Array[]): void {}

@@ -99,6 +99,9 @@ export async function nativeCallAsync(
   return await promise
 }
 
+/** Called after an asynchronous call, so that its buffers are not collected while the thread works on them. */
+export function keepAlive(..._buffers: readonly (Uint8Array | undefined)[]): void {}
+
 function failNative(
   prototype: string,
   errno: number,

@@ -1,5 +1,7 @@
 /** `cairn datastore s3-refresh`. Source: spec cli 9.1, datastore-semantics.md 19.6. */
+import { hostname } from 'node:os'
 import { silentLog } from '../../base/log.ts'
+import { nodeName } from '../../server/compose.ts'
 import { openDatastores } from '../../server/open-datastores.ts'
 import { checkRefreshable, refreshDatastore } from '../../server/s3/refresh-datastore.ts'
 import { command, flag, text } from '../command.ts'
@@ -33,7 +35,8 @@ export const refreshDatastoreCommand = command({
     await runTask(administration, context, { type: 's3-refresh', id: name }, async (task) => {
       const opened = await openDatastores(files, { log: silentLog })
       try {
-        await refreshDatastore({ files, ...opened }, { name, takesOver }, task)
+        const node = nodeName(hostname())
+        await refreshDatastore({ files, ...opened, node }, { name, takesOver }, task)
       } finally {
         await opened.close()
       }

@@ -41,6 +41,22 @@ suite('claimBucket()', () => {
     })
   })
 
+  test('a creation that died after its claim is repeated, but only from the same folder', async (context) => {
+    const first = await makeBucketStore(context)
+    const { memory, folder, ledger } = first
+    await first.registry.close()
+    const again = { memory, folder, ledger, reuse: true }
+    const second = await makeBucketStore(context, again)
+    assert.equal(second.ledger?.holder?.generation, 2)
+    assert.equal(second.bucket.holder.doubt, null)
+    await second.registry.close()
+    // Somebody of the same name had it in between.
+    memory.plant(`${STORE}/.in-use`, formatInUse(HOST), Date.now() + 60_000)
+    await assert.rejects(makeBucketStore(context, again), {
+      message: `Bucket already contains datastore in use by host ${HOST}`,
+    })
+  })
+
   test('overwriting takes it, and the first server stops collecting', async (context) => {
     const first = await makeBucketStore(context)
     const { memory } = first

@@ -14,6 +14,7 @@ import {
   parseInUse,
   readBucketState,
 } from './holder-object.ts'
+import { HolderCopy } from './holder-copy.ts'
 import { HOLDER_OBJECT, IN_USE_OBJECT } from './keys.ts'
 import { differenceOf, newNonce } from './object-holder.ts'
 import { CACHE_FOLDER } from './open-bucket.ts'
@@ -39,8 +40,11 @@ export async function claimBucket(fs: FileSystem, options: ClaimBucketOptions): 
   await withPlace(fs, options, async (place) => {
     const { opened, prefix, ledger, marks, progress } = place
     await opened.objects.checkBucket()
-    await writeInUse(place, options)
-    const holder = await becomeHolder(place, options)
+    // An earlier attempt that died after its claim: nobody has had it since.
+    const own = await findOwnHold(place)
+    if (own !== null) progress.log('The bucket was claimed from here before.')
+    else await writeInUse(place, options)
+    const holder = await becomeHolder(place, own ?? options)
     await ledger.clear()
     if (await hasContent(place)) {
       await marks.set('refreshing')
@@ -48,6 +52,25 @@ export async function claimBucket(fs: FileSystem, options: ClaimBucketOptions): 
     }
     await remember(place, { ...holder, pending: null })
   })
+}
+
+/**
+ * Whether the bucket is held by us with what the datastore's folder says: a creation that died after its claim can be
+ * repeated. Errors: those of ObjectStore.
+ */
+export async function isHeldFromHere(
+  fs: FileSystem,
+  place: { readonly opened: Place['opened']; readonly prefix: string; readonly path: string },
+): Promise<boolean> {
+  const copy = new HolderCopy(fs, place)
+  return (await findOwnHold({ ...place, copy })) !== null
+}
+
+async function findOwnHold({ opened, prefix, copy }: Pick<Place, 'opened' | 'prefix' | 'copy'>) {
+  const known = await copy.read()
+  if (known === null) return null
+  const state = await readBucketState(opened.objects, prefix)
+  return differenceOf(known, state) === null ? state.holder : null
 }
 
 /**

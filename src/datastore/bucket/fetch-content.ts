@@ -1,4 +1,7 @@
-/** Brings what a bucket has of a datastore's tree into a folder here (datastore-semantics.md 19.6). */
+/**
+ * Brings what a bucket has of a datastore's tree into a folder here (datastore-semantics.md 19.6). What the datastore's
+ * own folder has already, byte for byte, is not fetched again.
+ */
 import { forEachConcurrent } from '../../base/async/map-concurrent.ts'
 import type { FileHandle } from '../../base/fs/file-system.ts'
 import type { Progress } from '../../base/progress.ts'
@@ -9,6 +12,7 @@ import { INDEX_SIZE_MAX } from '../snapshot-files.ts'
 import { FILE_MODE } from '../store-files.ts'
 import { kindOfContent } from './content-path.ts'
 import { contentKey, contentPath } from './keys.ts'
+import { isSameContent } from './same-content.ts'
 import type { StoreBucket } from './store-bucket.ts'
 
 export interface FetchOptions {
@@ -22,6 +26,8 @@ export interface FetchOptions {
 export interface FetchCount {
   readonly objects: number
   readonly bytes: number
+  /** Of the objects: files of the datastore's folder that are the same, and were not fetched. */
+  readonly same: number
   /** Keys that are no part of a datastore's tree. */
   readonly skipped: number
 }
@@ -51,7 +57,7 @@ class Fetcher {
   readonly #bucket: StoreBucket
   readonly #options: FetchOptions
   readonly #folders = new Map<string, Promise<void>>()
-  readonly count = { objects: 0, bytes: 0, skipped: 0 }
+  readonly count = { objects: 0, bytes: 0, same: 0, skipped: 0 }
 
   constructor(store: Datastore, bucket: StoreBucket, options: FetchOptions) {
     this.#store = store
@@ -81,7 +87,8 @@ class Fetcher {
         break
       case 'file':
         await this.#makeFolder(parentOf(path))
-        await this.#writeFile(`${to}/${path}`, object)
+        if (await this.#linkSame(path, object)) this.count.same += 1
+        else await this.#writeFile(`${to}/${path}`, object)
         break
       default:
         kind satisfies never
@@ -102,6 +109,17 @@ class Fetcher {
     })()
     this.#folders.set(path, making)
     await making
+  }
+
+  /** One more name for the file that lies in the datastore's folder, if it is what the bucket has. */
+  async #linkSame(path: string, object: ObjectInfo): Promise<boolean> {
+    const { fs, owner, path: folder } = this.#store
+    const local = `${folder}/${path}`
+    if (!(await isSameContent(fs, local, object))) return false
+    await fs.chmod(local, FILE_MODE)
+    if (owner !== undefined) await fs.chown(local, owner.uid, owner.gid)
+    await fs.link(local, `${this.#options.to}/${path}`)
+    return true
   }
 
   async #writeFile(path: string, object: ObjectInfo): Promise<void> {

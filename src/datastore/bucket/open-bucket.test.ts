@@ -3,6 +3,8 @@ import assert from 'node:assert/strict'
 import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs'
 import { suite, test, type TestContext } from 'node:test'
 import { type BucketStore, makeBucketStore } from '../../../test/support/bucket-store.ts'
+import { AwayBucket } from '../../../test/support/away-bucket.ts'
+import { FakeClock } from '../../../test/support/fake-clock.ts'
 import { makeTemporaryFolder } from '../../../test/support/temporary-folder.ts'
 import {
   backUp,
@@ -19,6 +21,7 @@ import { systemClock } from '../../base/time/clock.ts'
 import { parseGroup } from '../../formats/names.ts'
 import { ROOT_NAMESPACE } from '../../formats/namespace.ts'
 import { MemoryLedger } from '../../storage/bucket-chunks/memory-ledger.ts'
+import type { ObjectStore } from '../../storage/object-store.ts'
 import { createDatastore } from '../create.ts'
 import { DatastoreRegistry } from '../registry.ts'
 import { defaultSettings } from '../settings.ts'
@@ -89,6 +92,24 @@ suite('R-66: one bucket, one core', () => {
     await assert.rejects(registry.lookup('another', 'write'), {
       message: /it is open with another backend/,
     })
+  })
+
+  test('a bucket that does not answer is waited for no longer than 15 s', async (context) => {
+    const { registry, folder, memory, ledger, store } = await makeBucketStore(context)
+    await backUp(store, DAY_1, ['one'])
+    await registry.close()
+    const clock = new FakeClock()
+    const bucket = new AwayBucket()
+    bucket.away = 'silent'
+    const wrap = (objects: ObjectStore): ObjectStore => bucket.wrap(objects)
+    assert.ok(ledger !== null)
+    const opening = makeBucketStore(context, { folder, memory, ledger, clock, wrap })
+    await clock.untilSleeping()
+    await clock.advance(15_000)
+    const next = await opening
+    assert.equal(bucket.asked.length, 2, 'the holder and the mark')
+    assert.equal((await listSnapshots(next.store, ROOT_NAMESPACE, GROUP)).length, 1)
+    await next.registry.close()
   })
 
   test('closed, it can be opened again', async (context) => {

@@ -50,6 +50,8 @@ export interface OpenBucketOptions {
 }
 
 export const LEDGER_FILE = 'ledger.sqlite'
+/** An answer takes less; a server that starts has other datastores, too. */
+const START_WAIT_MS = 15_000
 /** Below the datastore's folder. */
 export const CACHE_FOLDER = '.cairn-cache'
 
@@ -153,17 +155,33 @@ export class OpenBucket implements StoreBucket {
   }
 
   /**
-   * The first look. A bucket that does not answer now does not keep us from listing and reading what is here: every
-   * session and every collection looks again.
+   * The first look. A bucket that does not answer now, or not within START_WAIT_MS, does not keep us from listing and
+   * reading what is here: every session and every collection looks again.
    */
   async start(): Promise<void> {
     const { log } = this.#options
+    const looked = new AbortController()
+    const looking = this.#lookFirst().finally(() => looked.abort())
+    await Promise.race([looking, this.#waitForStart(looked.signal)])
+    if (looked.signal.aborted) return
+    const waitedMs = START_WAIT_MS
+    const { place } = this.objects
+    log.warn('the bucket has not answered yet: sessions look again', { place, waitedMs })
+  }
+
+  async #waitForStart(signal: AbortSignal): Promise<void> {
+    await this.#options.clock.sleep(START_WAIT_MS, signal).catch(() => {})
+  }
+
+  async #lookFirst(): Promise<void> {
+    const { log } = this.#options
     const store = this.prefix
     try {
-      const doubt = await this.holder.check()
+      const doubt = await this.holder.check(this.#ending.signal)
       if (doubt !== null) log.warn('the bucket is not held as it was left', { store, doubt })
       else if (await this.marks.has('rebuilding')) this.rebuildInBackground()
     } catch (error) {
+      if (this.#ending.signal.aborted) return
       log.warn('cannot look at the bucket', { store, error: errorChain(error) })
     }
   }

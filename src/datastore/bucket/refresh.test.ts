@@ -1,5 +1,13 @@
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { suite, test, type TestContext } from 'node:test'
 import { type BucketStore, HOST, makeBucketStore } from '../../../test/support/bucket-store.ts'
 import { backUp, begin, finish, STORE, writeArchive } from '../../../test/support/test-store.ts'
@@ -74,6 +82,33 @@ suite('refreshStore()', () => {
       readFileSync(`${first.store.path}/${path}`),
     )
     await backUp(next.store, DAY_2 + 1, ['one', 'five'])
+  })
+
+  test('fetches only what is not here as it is in the bucket, by its content', async (context) => {
+    const rig = await makeBucketStore(context)
+    await fill(rig)
+    const gets = async (): Promise<number> => {
+      const before = rig.objects.countOf('get')
+      await refreshStore(rig.store, REFRESH)
+      return rig.objects.countOf('get') - before
+    }
+    // The holder, and nothing else.
+    const least = await gets()
+    await checkFilled(rig)
+    const index = `${rig.store.path}/host/web1/2026-01-01T00:00:00Z/root.pxar.didx`
+    const content = readFileSync(index)
+    const { atime, mtime } = statSync(index)
+    // As long and as old as before: only who reads it knows.
+    const spoilt = Buffer.from(content)
+    spoilt[spoilt.length - 1] = (spoilt.at(-1) ?? 0) ^ 1
+    writeFileSync(index, spoilt)
+    utimesSync(index, atime, mtime)
+    rmSync(`${rig.store.path}/host/web1/owner`)
+    assert.equal(await gets(), least + 2)
+    assert.deepEqual(readFileSync(index), content)
+    assert.equal(statSync(index).nlink, 1)
+    await checkFilled(rig)
+    assert.ok(least < 8, `${least} requests`)
   })
 
   test('what is here and not in the bucket goes', async (context) => {
@@ -160,6 +195,9 @@ suite('refreshStore()', () => {
     test(`R-40: what ends it ${what} leaves it stale, also after a restart`, async (context) => {
       const rig = await makeBucketStore(context)
       await fill(rig)
+      for (const name of readdirSync(rig.store.path, { recursive: true }).map(String)) {
+        if (name.endsWith('index.json.blob')) rmSync(`${rig.store.path}/${name}`)
+      }
       rig.objects.loseAnswer(operation, match)
       await assert.rejects(refreshStore(rig.store, REFRESH))
       rig.objects.assertDone()

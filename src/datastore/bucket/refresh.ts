@@ -79,8 +79,8 @@ async function replaceTree(
   await fs.removeTree(work)
   for (const folder of [work, fetched, replaced]) await store.files.createFolder(folder)
   progress.log('Fetching contents from the bucket...')
-  const { objects, bytes } = await fetchContent(store, bucket, { to: fetched, progress })
-  progress.log(`Fetched ${objects} objects, ${bytes} bytes`)
+  const { objects, bytes, same } = await fetchContent(store, bucket, { to: fetched, progress })
+  progress.log(`Found ${objects} objects, ${bytes} bytes; ${same} of them were here already`)
   await core.sync.run()
   // A collection must not take for vanished what the bucket has no more (races.md R-69).
   for (const name of REPLACED) await core.collection.removals.note(name)

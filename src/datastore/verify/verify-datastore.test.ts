@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { suite, test, type TestContext } from 'node:test'
+import { AwayBucket } from '../../../test/support/away-bucket.ts'
+import { makeBucketStore } from '../../../test/support/bucket-store.ts'
 import { FakeClock } from '../../../test/support/fake-clock.ts'
 import { FaultFileSystem } from '../../../test/support/fault-file-system.ts'
 import { backUp, makeChunk, makeTestStore, UPID } from '../../../test/support/test-store.ts'
@@ -44,6 +46,17 @@ async function makeStore(context: TestContext): Promise<Datastore> {
 const NUMBERS = /\d+\.\d\d(?!%)/g
 
 suite('verifyDatastore()', () => {
+  test('ends with one error when the bucket is away, and leaves the states as they are', async (context) => {
+    const bucket = new AwayBucket()
+    const { store } = await makeBucketStore(context, { wrap: (objects) => bucket.wrap(objects) })
+    for (const day of [0, 1, 2]) await backUp(store, DAY_1 + day * 86_400, [`one ${day}`])
+    bucket.away = 'refusing'
+    await assert.rejects(verify(store), { code: 'S3_UNAVAILABLE', message: /^Cannot checkBucket/ })
+    assert.equal(bucket.asked.length, 2, 'one chunk, and the bucket')
+    bucket.away = 'no'
+    assert.deepEqual((await verify(store)).failed, [])
+  })
+
   test('verifies all groups in stock’s order with its lines, each chunk once', async (context) => {
     const store = await makeStore(context)
     const { failed, lines } = await verify(store)

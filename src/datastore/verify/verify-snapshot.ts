@@ -27,7 +27,7 @@ export interface VerifySnapshotOptions {
 /**
  * Verifies every file and each of its chunks once. A snapshot in use, gone, or verified lately is skipped, which counts
  * as good. When `progress.signal` is aborted its reason is thrown and the manifest stays as it was; so it does when a
- * bucket does not answer, which counts as not good.
+ * bucket does not answer for a chunk, which counts as not good. If the bucket does not answer at all, its error is thrown.
  */
 export async function verifySnapshot(
   store: Datastore,
@@ -63,6 +63,8 @@ export async function verifySnapshot(
   } catch (error) {
     if (!isNoAnswer(error)) throw error
     progress.log(`verify ${name} failed: ${error.message}`)
+    // If it is away, all others would cost as long, and tell nothing.
+    await store.bucket?.objects.checkBucket({ signal: progress.signal })
     return { ok: false }
   }
   return { ok: (await saveState(store, ns, ref, { ...options, isGood, name })) && isGood }

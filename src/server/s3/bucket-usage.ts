@@ -1,6 +1,7 @@
 /** What a datastore has in its bucket and asks of it (`cairn s3 usage`). */
 import type { Datastore } from '../../datastore/datastore.ts'
 import { type Digest, parseDigest } from '../../formats/digest.ts'
+import { digestAfter } from '../../storage/bucket-chunks/chunk-keys.ts'
 import { refused } from '../errors.ts'
 import type { Counts } from './counter-table.ts'
 import type { S3Access } from './s3-access.ts'
@@ -62,7 +63,7 @@ export async function readUsage(
       if (size === null) isWhole = false
     }
     const last = batch.at(-1)
-    from = last === undefined || batch.length < BATCH ? null : after(last.digest)
+    from = last === undefined || batch.length < BATCH ? null : digestAfter(last.digest)
   }
   return {
     requests: shownCounts(counts),
@@ -80,9 +81,3 @@ export function shownCounts(counts: Counts): ShownCounts {
 }
 
 const FIRST = parseDigest('0'.repeat(64))
-
-/** The digest behind this one; null behind the last. */
-function after(digest: Digest): Digest | null {
-  const next = (BigInt(`0x${digest}`) + 1n).toString(16).padStart(64, '0')
-  return next.length > 64 ? null : parseDigest(next)
-}

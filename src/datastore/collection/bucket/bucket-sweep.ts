@@ -5,7 +5,7 @@
  */
 import { forEachConcurrent } from '../../../base/async/map-concurrent.ts'
 import { type Digest, DIGEST_SIZE } from '../../../formats/digest.ts'
-import { digestOfKey } from '../../../storage/bucket-chunks/chunk-keys.ts'
+import { ChunkKeys, digestOfKey, firstDigest } from '../../../storage/bucket-chunks/chunk-keys.ts'
 import type { LedgerEntry } from '../../../storage/ledger.ts'
 import { KEYS_PER_REQUEST, type ListPage, type ObjectInfo } from '../../../storage/object-store.ts'
 import { Marks, PREFIX_COUNT } from '../marks.ts'
@@ -13,9 +13,9 @@ import { checkClock } from '../plausibility.ts'
 import type { CollectionRun, PassRange } from '../run.ts'
 import { type SweepOptions, ZERO_CHUNK } from '../sweep.ts'
 import type { BucketRun } from './bucket-run.ts'
-import { ChunkKeys, firstDigest, type LooseObject } from './chunk-keys.ts'
 import { Deletes } from './deletes.ts'
 import { LedgerCursor } from './ledger-cursor.ts'
+import type { LooseObject } from './loose-object.ts'
 
 /** Each range may ask for one page more than it needs; most of the time of a request is waiting. */
 const RANGES_MAX = 8

@@ -16,7 +16,7 @@ import { errors } from '../../errors.ts'
 import { checkClock } from '../plausibility.ts'
 import type { CollectionRun } from '../run.ts'
 import type { BucketRun } from './bucket-run.ts'
-import type { LooseObject } from './chunk-keys.ts'
+import type { LooseObject } from './loose-object.ts'
 
 export interface DeletesOptions {
   /** Awaited once before the first DELETE; throws if nothing may be deleted. */

@@ -3,8 +3,8 @@
  * page is requested that they are compared with: what is not on it has an entry older than the LIST.
  */
 import type { Digest } from '../../../formats/digest.ts'
+import { digestAfter } from '../../../storage/bucket-chunks/chunk-keys.ts'
 import type { Ledger, LedgerEntry } from '../../../storage/ledger.ts'
-import { digestAfter } from './chunk-keys.ts'
 
 /** Somewhat more than a page of a list has. */
 const ENTRIES_PER_READ = 1_200

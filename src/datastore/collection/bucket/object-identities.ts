@@ -3,10 +3,10 @@
  * checksum of all entries), remembered by key, size and ETag. An ETag that is new here is first compared with the MD5 of
  * the local file, which most stores use; else the header is fetched.
  */
-import { createHash } from 'node:crypto'
 import { atomicWrite } from '../../../base/fs/atomic-write.ts'
 import { isSystemError } from '../../../base/errors.ts'
 import { INDEX_HEADER_SIZE } from '../../../formats/archive-index.ts'
+import { isSameContent } from '../../bucket/same-content.ts'
 import type { StoreBucket } from '../../bucket/store-bucket.ts'
 import type { Datastore } from '../../datastore.ts'
 import { breathe, STEPS_PER_BREATH } from '../../sessions/breathe.ts'
@@ -21,9 +21,6 @@ const FILE_NAME = 'bucket-indexes'
 const FILE_MODE = 0o600
 /** Three hundred bytes an index. */
 const FILE_SIZE_MAX = 1 << 30
-const MD5 = /^[0-9a-f]{32}$/
-/** Hashed in one step: about a millisecond. */
-const PIECE_SIZE = 512 << 10
 
 export class ObjectIdentities {
   readonly #store: Datastore
@@ -60,7 +57,8 @@ export class ObjectIdentities {
     if (local.fileSize !== size) return false
     const known = this.#known.get(path)
     if (known?.[1] === size && known[2] === etag) return known[3] === local.header
-    const header = (await this.#isMd5(index))
+    const { fs, path: folder } = this.#store
+    const header = (await isSameContent(fs, `${folder}/${path}`, index))
       ? local.header
       : await readHeader(bucket, index, signal)
     if (header === null) return false
@@ -82,24 +80,6 @@ export class ObjectIdentities {
     await fs.mkdir(core.collection.folder, { recursive: true, mode: 0o700 })
     const bytes = Buffer.from(lines.join('\n'))
     await atomicWrite(fs, pathOf(this.#store), bytes, { mode: FILE_MODE, durable: false })
-  }
-
-  async #isMd5({ path, etag }: RemoteIndex): Promise<boolean> {
-    if (!MD5.test(etag)) return false
-    const hash = createHash('md5')
-    try {
-      await using handle = await this.#store.fs.open(`${this.#store.path}/${path}`, 'read')
-      const piece = new Uint8Array(PIECE_SIZE)
-      for (let position = 0; ; ) {
-        const length = await handle.read(piece, position)
-        if (length === 0) return hash.digest('hex') === etag
-        hash.update(piece.subarray(0, length))
-        position += length
-      }
-    } catch (error) {
-      if (isSystemError(error, 'ENOENT')) return false
-      throw error
-    }
   }
 }
 
