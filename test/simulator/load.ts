@@ -67,6 +67,18 @@ const SIZES: readonly SourcePatch[] = [
     replace: 'export const INDEX_HEADER_SIZE = 128',
   },
   {
+    id: 'short pieces of indexes',
+    file: 'src/datastore/collection/mark-index.ts',
+    find: 'export const PIECE_SIZE = 4 << 20',
+    replace: 'export const PIECE_SIZE = 1 << 10',
+  },
+  {
+    id: 'small tables of digests',
+    file: 'src/formats/digest-table.ts',
+    find: 'const CAPACITY_MIN = 16',
+    replace: 'const CAPACITY_MIN = 4',
+  },
+  {
     id: 'passes of one folder at least',
     file: 'src/datastore/collection/collect.ts',
     find: 'const PASSES_MAX = 256',
@@ -115,3 +127,11 @@ registerHooks({
 
 // Errors are part of many schedules; their stacks cost more than the steps between them.
 Error.stackTraceLimit = 0
+
+const ABORTED = new DOMException('This operation was aborted', 'AbortError')
+const abortReally = Reflect.get(AbortController.prototype, 'abort')
+
+/** As the real one, whose reason is made anew each time. */
+AbortController.prototype.abort = function abort(reason: unknown = ABORTED): void {
+  abortReally.call(this, reason)
+}

@@ -47,6 +47,8 @@ export class Scheduler {
   askedAtStep = 0
   readonly #policy: Policy
   readonly #stepMs: number
+  /** Used again for each step. */
+  readonly #ready: Actor[] = []
 
   constructor(policy: Policy, stepMs: number) {
     this.#policy = policy
@@ -86,8 +88,8 @@ export class Scheduler {
     try {
       const { nowMs: dueMs, stepCount } = this
       const asked = { actor, name, detail, dueMs, askedAtStep: stepCount, run }
-      this.fault?.({ ...asked, resolve: ignore, reject: ignore })
-      return Promise.resolve(run())
+      const fault = this.fault?.({ ...asked, resolve: ignore, reject: ignore })
+      return Promise.resolve(fault === 'empty' ? ([] as Result) : run())
     } catch (error) {
       return Promise.reject(error)
     } finally {
@@ -182,7 +184,8 @@ export class Scheduler {
 
   #chooseActor(): Actor | null {
     for (;;) {
-      const ready: Actor[] = []
+      const ready = this.#ready
+      ready.length = 0
       for (const actor of this.actors) if (isReady(actor, this.nowMs)) ready.push(actor)
       if (ready.length > 0) return this.#policy.chooseActor(ready)
       const next = this.#nextDueMs()

@@ -102,6 +102,8 @@ export class World implements Scene {
   isDestroying = false
   #nextTime: number
   readonly #graceMs: number
+  readonly #folderSettings: DatastoreSettings
+  readonly #linkSettings: DatastoreSettings
   #endsWithCollection: boolean
   #stock: StockProcess | null = null
   /** Operations that no schedule names count down. */
@@ -109,6 +111,8 @@ export class World implements Scene {
 
   constructor(options: WorldOptions, policy: Policy) {
     this.settings = options.settings
+    this.#folderSettings = { ...defaultSettings(STORE_FOLDER), ...options.settings }
+    this.#linkSettings = { ...defaultSettings(STORE_LINK), ...options.settings }
     this.chunkCount = options.chunkCount
     this.isGentle = options.isGentle
     this.countsUses = options.countsUses
@@ -168,10 +172,7 @@ export class World implements Scene {
     const process = new SimProcess(this.processes.length + 1, {
       scheduler: this.scheduler,
       machine: this.machine,
-      settings: () => ({
-        ...defaultSettings(this.isConfiguredByLink ? STORE_LINK : STORE_FOLDER),
-        ...this.settings,
-      }),
+      settings: () => (this.isConfiguredByLink ? this.#linkSettings : this.#folderSettings),
       isAlive: (id) => this.processes[id - 1]?.isAlive === true,
     })
     this.processes.push(process)

@@ -14,6 +14,11 @@ export function zstdCompressSync(data: Uint8Array): Uint8Array {
   return longer(data)
 }
 
-function longer(data: Uint8Array): Uint8Array {
-  return new Uint8Array(data.length + 16)
+/** By length: all are zeros, and nobody keeps one. */
+const made: Uint8Array[] = []
+const KEPT_LENGTH_MAX = 4096
+
+function longer({ length }: Uint8Array): Uint8Array {
+  if (length > KEPT_LENGTH_MAX) return new Uint8Array(length + 16)
+  return (made[length] ??= new Uint8Array(length + 16))
 }

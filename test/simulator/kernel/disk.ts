@@ -105,6 +105,12 @@ export class Inode {
   }
 }
 
+/** An entry of a folder. */
+export interface NamePlace {
+  readonly folder: Inode
+  readonly name: string
+}
+
 export class Device {
   readonly number: bigint
   /** Memory only: nothing is left after a power cut. */
@@ -166,6 +172,19 @@ export class Device {
       linkAs(folder, name, before)
     })
     linkAs(folder, name, child)
+  }
+
+  /** `child` gets another name: one record of the journal, so a cut leaves it under one of the two. */
+  moveEntry(from: NamePlace, to: NamePlace, child: Inode): void {
+    const replaced = to.folder.entries?.get(to.name) ?? null
+    const { parent, name } = child
+    this.log(() => {
+      linkAs(to.folder, to.name, replaced)
+      linkAs(from.folder, from.name, child)
+      Object.assign(child, { parent, name })
+    })
+    linkAs(from.folder, from.name, null)
+    linkAs(to.folder, to.name, child)
   }
 
   /** All names and sizes so far are durable. */

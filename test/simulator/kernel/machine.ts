@@ -16,6 +16,13 @@ export interface Place {
   readonly inode: Inode | undefined
 }
 
+interface FindOptions {
+  readonly follow?: boolean
+  readonly crossLast?: boolean
+}
+
+const NO_OPTIONS: FindOptions = {}
+
 /** Told of each change of names, after it took effect. */
 export interface Watcher {
   placed(inode: Inode): void
@@ -29,6 +36,8 @@ export class Machine {
   readonly root: Inode
   watcher: Watcher | null = null
   readonly #nowMs: () => number
+  /** Folders by their paths, until one of them goes or gets another name. */
+  readonly #folders = new Map<string, Inode>()
 
   /** `nowMs`: wall time as files get it. */
   constructor(nowMs: () => number) {
@@ -45,6 +54,7 @@ export class Machine {
   }
 
   mount(path: string, device: Device): void {
+    this.#folders.clear()
     const folder = this.#folderAt(path)
     folder.mounted = device.root
     device.root.parent = folder.parent
@@ -53,17 +63,42 @@ export class Machine {
 
   /** Lazily: what is open stays open. */
   unmount(path: string): void {
+    this.#folders.clear()
     const place = this.find(path, { crossLast: false })
     if (place.inode !== undefined) place.inode.mounted = null
   }
 
   cutPower(random: Random): void {
+    this.#folders.clear()
     for (const device of this.devices) device.cutPower(random)
   }
 
   /** Throws ENOENT, ENOTDIR for what lies before the last name; `follow`: a link at the end, `crossLast`: a mount there. */
-  find(path: string, options: { follow?: boolean; crossLast?: boolean } = {}, depth = 0): Place {
-    const names = namesOf(path)
+  find(path: string, options: FindOptions = NO_OPTIONS): Place {
+    const slash = path.lastIndexOf('/')
+    const folderPath = path.slice(0, slash)
+    const folder = this.#folders.get(folderPath)
+    if (folder === undefined) return this.#walk(path, options, 0)
+    const name = path.slice(slash + 1)
+    let inode = folder.entries?.get(name)
+    if (inode === undefined) return { folder, name, inode }
+    if (inode.mounted !== null && options.crossLast !== false) inode = inode.mounted
+    if (inode.kind === 'link' && options.follow === true) return this.#walk(path, options, 0)
+    return { folder, name, inode }
+  }
+
+  /** As `find`, from the root on; the folder that it finds is known from then on. */
+  #walk(path: string, options: FindOptions, depth: number): Place {
+    const place = this.#walkOn(path, options, depth)
+    const slash = path.lastIndexOf('/')
+    // Else it leads to where a link points.
+    const isInFolder = depth === 0 && place.name !== '' && path.slice(slash + 1) === place.name
+    if (isInFolder) this.#folders.set(path.slice(0, slash), place.folder)
+    return place
+  }
+
+  #walkOn(path: string, options: FindOptions, depth: number): Place {
+    const names = path.slice(1).split('/')
     let folder: Inode = this.root
     for (let index = 0; ; index += 1) {
       const name = names[index] as string
@@ -79,7 +114,7 @@ export class Machine {
       if (inode?.kind === 'link' && (!isLast || options.follow === true)) {
         if (depth > LINKS_MAX) throw systemError('ELOOP', 'open', path)
         const rest = names.slice(index + 1)
-        return this.find([inode.target, ...rest].join('/'), options, depth + 1)
+        return this.#walk([inode.target, ...rest].join('/'), options, depth + 1)
       }
       if (isLast) return { folder, name, inode }
       if (inode === undefined) throw systemError('ENOENT', 'open', path)
@@ -117,7 +152,8 @@ export class Machine {
     const inode = this.get(path, { follow: true })
     if (inode.kind === 'folder') throw systemError('EISDIR', 'read', path)
     if (inode.size > sizeMax) throw systemError('EFBIG', 'read', path)
-    return inode.data.slice()
+    // Never changed in place, here and by readers.
+    return inode.data as Uint8Array<ArrayBuffer>
   }
 
   write(inode: Inode, buffers: readonly Uint8Array[], position: number): void {
@@ -170,6 +206,7 @@ export class Machine {
     if (inode.entries === null) throw systemError('ENOTDIR', 'rmdir', path)
     if (inode.mounted !== null) throw systemError('EBUSY', 'rmdir', path)
     if (inode.entries.size > 0) throw systemError('ENOTEMPTY', 'rmdir', path)
+    this.#folders.clear()
     this.#unlink(folder, name, inode)
   }
 
@@ -177,6 +214,7 @@ export class Machine {
     const { folder, name, inode } = this.find(path)
     if (inode === undefined) throw systemError('ENOENT', 'unlink', path)
     if (inode.kind === 'folder') throw systemError('EISDIR', 'unlink', path)
+    if (inode.kind === 'link') this.#folders.clear()
     this.#unlink(folder, name, inode)
     this.watcher?.removed(inode)
   }
@@ -197,9 +235,11 @@ export class Machine {
         throw systemError('ENOTDIR', 'rename', to)
       if ((replaced.entries?.size ?? 0) > 0) throw systemError('ENOTEMPTY', 'rename', to)
     }
+    if (inode.kind !== 'file' || (replaced !== undefined && replaced.kind !== 'file')) {
+      this.#folders.clear()
+    }
     const { device } = source.folder
-    device.setEntry(source.folder, source.name, null)
-    device.setEntry(target.folder, target.name, inode)
+    device.moveEntry(source, target, inode)
     if (replaced !== undefined) device.giveBackIfUnused(replaced)
     const nowMs = this.#nowMs()
     source.folder.mtimeMs = source.folder.ctimeMs = nowMs
@@ -296,17 +336,4 @@ class Stat implements FileStat {
   get atimeNs(): bigint {
     return BigInt(this.#atimeMs) * NANOSECONDS_PER_MS
   }
-}
-
-/** Names of a path, kept: schedules use the same paths again and again. */
-const knownPaths = new Map<string, readonly string[]>()
-const KNOWN_PATHS_MAX = 50_000
-
-function namesOf(path: string): readonly string[] {
-  const known = knownPaths.get(path)
-  if (known !== undefined) return known
-  if (knownPaths.size >= KNOWN_PATHS_MAX) knownPaths.clear()
-  const names = path.slice(1).split('/')
-  knownPaths.set(path, names)
-  return names
 }

@@ -10,6 +10,7 @@ import type {
 import { systemError } from '../../../src/base/fs/system-error.ts'
 import type { Scheduler } from '../scheduler.ts'
 import type { Inode, LockMode } from './disk.ts'
+import { isFixed, isLasting, isNeverMade, isUnchanging } from './idle-calls.ts'
 import { type Machine, statOf } from './machine.ts'
 
 const FILE_MODE_DEFAULT = 0o666
@@ -43,15 +44,17 @@ export class SimFileSystem implements FileSystem {
   }
 
   stat(path: string): Promise<FileStat> {
-    return this.#call('stat', path, () => statOf(this.machine.get(path, { follow: true })))
+    const run = (): FileStat => statOf(this.machine.get(path, { follow: true }))
+    return this.#callUnless(isFixed(this.machine, path), 'stat', path, run)
   }
 
   lstat(path: string): Promise<FileStat> {
-    return this.#call('lstat', path, () => statOf(this.machine.get(path)))
+    const run = (): FileStat => statOf(this.machine.get(path))
+    return this.#callUnless(isFixed(this.machine, path), 'lstat', path, run)
   }
 
   readDir(path: string) {
-    return this.#call('readDir', path, () => this.machine.readDir(path))
+    return this.#callUnless(isNeverMade(path), 'readDir', path, () => this.machine.readDir(path))
   }
 
   readLink(path: string): Promise<string> {
@@ -59,11 +62,13 @@ export class SimFileSystem implements FileSystem {
   }
 
   realPath(path: string): Promise<string> {
-    return this.#call('realPath', path, () => this.machine.get(path, { follow: true }).path)
+    const run = (): string => this.machine.get(path, { follow: true }).path
+    return this.#callUnless(isFixed(this.machine, path), 'realPath', path, run)
   }
 
   mkdir(path: string, options: { recursive?: boolean; mode?: number } = {}): Promise<void> {
-    return this.#call('mkdir', path, () => this.machine.mkdir(path, options))
+    const run = (): void => this.machine.mkdir(path, options)
+    return this.#callUnless(isLasting(this.machine, path), 'mkdir', path, run)
   }
 
   rmdir(path: string): Promise<void> {
@@ -141,6 +146,18 @@ export class SimFileSystem implements FileSystem {
   #call<Result>(name: string, path: string, run: () => Result): Promise<Result> {
     return this.scheduler.call(name, path, run)
   }
+
+  /** Idle calls are no steps of their own. */
+  #callUnless<Result>(
+    isIdle: boolean,
+    name: string,
+    path: string,
+    run: () => Result,
+  ): Promise<Result> {
+    return isIdle
+      ? this.scheduler.callQuietly(name, path, run)
+      : this.scheduler.call(name, path, run)
+  }
 }
 
 class SimFileHandle implements FileHandle {
@@ -168,11 +185,14 @@ class SimFileHandle implements FileHandle {
   }
 
   read(buffer: Uint8Array, position: number): Promise<number> {
-    return this.#call('handle.read', () => {
+    const run = (): number => {
       const bytes = this.#inode.data.subarray(position, position + buffer.length)
       buffer.set(bytes)
       return bytes.length
-    })
+    }
+    return isUnchanging(this.#path)
+      ? this.#callQuietly('handle.read', run)
+      : this.#call('handle.read', run)
   }
 
   write(buffer: Uint8Array, position: number): Promise<void> {
@@ -211,7 +231,10 @@ class SimFileHandle implements FileHandle {
   }
 
   stat(): Promise<FileStat> {
-    return this.#callUnseen('handle.stat', () => statOf(this.#inode))
+    const run = (): FileStat => statOf(this.#inode)
+    return isUnchanging(this.#path)
+      ? this.#callQuietly('handle.stat', run)
+      : this.#callUnseen('handle.stat', run)
   }
 
   chmod(mode: number): Promise<void> {
