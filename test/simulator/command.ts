@@ -1,9 +1,12 @@
 /** The command line of the simulator. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { parseArgs } from 'node:util'
+import { HEAP_FLAGS } from './heap-flags.ts'
 import { runSeeds } from './main.ts'
 import { MUTATIONS } from './mutations.ts'
 import { printSchedule } from './print.ts'
-import { runMutations } from './run-mutations.ts'
+import { PROGRAM, runMutations } from './run-mutations.ts'
 import { makeSchedule } from './schedule.ts'
 import { shrink } from './shrink.ts'
 
@@ -22,11 +25,15 @@ export async function simulate(args: string[]): Promise<number> {
       shrink: { type: 'boolean', default: false },
       print: { type: 'boolean', default: false },
       endings: { type: 'boolean', default: false },
+      all: { type: 'boolean', default: false },
+      processes: { type: 'string', default: '1' },
       mutations: { type: 'boolean', default: false },
     },
   })
   const from = Number(values.from)
   if (values.mutations) return await findMutations(positionals, Number(values.seeds))
+  const range = { from, count: Number(values.seeds), processes: Number(values.processes) }
+  if (range.processes > 1) return await runInProcesses(args, range)
   // Continuations of the code under test run only outside of promise reactions.
   return await outside(() => {
     if (values.print) {
@@ -59,10 +66,13 @@ function runAll(options: {
   readonly needs: readonly string[]
   readonly shrink: boolean
   readonly endings: boolean
+  /** Goes on after a failure. */
+  readonly all: boolean
 }): number {
   const startedMs = performance.now()
   const startedCpu = process.cpuUsage()
   const endings = new Map<string, number>()
+  let failures = 0
   let steps = 0
   for (let done = 0; done < options.count && performance.now() < options.endsMs; ) {
     const count = Math.min(SEEDS_PER_LINE, options.count - done)
@@ -71,24 +81,59 @@ function runAll(options: {
     done += run.seedCount
     for (const [name, times] of run.endings) endings.set(name, (endings.get(name) ?? 0) + times)
     const { user, system } = process.cpuUsage(startedCpu)
-    print([news({ done, steps, ms: performance.now() - startedMs, cpuMs: (user + system) / 1000 })])
+    print([
+      news({
+        from: options.from,
+        done,
+        steps,
+        ms: performance.now() - startedMs,
+        cpuMs: (user + system) / 1000,
+      }),
+    ])
     if (run.failure === null) continue
+    failures += 1
     const { schedule, outcome } = run.failure
     print([`seed ${schedule.seed}: ${outcome.violation?.message ?? ''}`])
     if (options.shrink) print(printSchedule(shrink(schedule)))
-    return 1
+    if (!options.all) return 1
   }
   const lines = [...endings].map(([name, times]) => `${name}: ${times}`)
   if (options.endings) print(lines.toSorted((a, b) => (a < b ? -1 : 1)))
-  return 0
+  return failures === 0 ? 0 : 1
 }
 
-function news(run: { done: number; steps: number; ms: number; cpuMs: number }): string {
-  const { done, steps, ms, cpuMs } = run
+/** A part of the seeds in each process; they write to our output. */
+async function runInProcesses(
+  args: readonly string[],
+  { from, count, processes }: { from: number; count: number; processes: number },
+): Promise<number> {
+  const share = Math.ceil(count / processes)
+  const codes = await Promise.all(
+    Array.from({ length: processes }, async (_, index) => {
+      const seeds = Math.min(share, count - index * share)
+      // Of options that are named twice the last one counts.
+      const part = ['--processes=1', `--from=${from + index * share}`, `--seeds=${seeds}`]
+      const argv = [...HEAP_FLAGS, PROGRAM, ...args, ...part]
+      const child = spawn(process.execPath, argv, { stdio: ['ignore', 'inherit', 'inherit'] })
+      const [code] = (await once(child, 'close')) as [number | null]
+      return code ?? 1
+    }),
+  )
+  return Math.max(...codes)
+}
+
+function news(run: {
+  from: number
+  done: number
+  steps: number
+  ms: number
+  cpuMs: number
+}): string {
+  const { from, done, steps, ms, cpuMs } = run
   const perSecond = (count: number): string => ((count / cpuMs) * 1000).toFixed(0)
   const mean = (steps / done).toFixed(0)
   const rates = `${perSecond(done)}/s, ${perSecond(steps)} steps/s of processor time`
-  return `${done} schedules of ${mean} steps: ${rates}, ${(ms / 1000).toFixed(0)} s`
+  return `${done} schedules from ${from} on, of ${mean} steps: ${rates}, ${(ms / 1000).toFixed(0)} s`
 }
 
 function print(lines: readonly string[]): void {

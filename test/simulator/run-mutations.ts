@@ -6,7 +6,8 @@ import { spawnPatched } from '../support/source-patch.ts'
 import { HEAP_FLAGS } from './heap-flags.ts'
 import type { Mutation } from './mutation.ts'
 
-const PROGRAM = join(import.meta.dirname, '..', '..', 'tools', 'simulate.ts')
+/** Of the simulator. */
+export const PROGRAM = join(import.meta.dirname, '..', '..', 'tools', 'simulate.ts')
 const CONCURRENCY = 2
 
 export interface Finding {
