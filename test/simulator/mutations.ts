@@ -195,7 +195,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-17',
     what: 'a session does not hold the process lock',
-    needs: ['backup', 'stockCollect'],
+    needs: ['backup'],
     patches: [
       {
         file: 'src/datastore/shared-process-lock.ts',

@@ -19,11 +19,22 @@ export interface Choice {
 
 /** Once in its life an operation takes no step for a while, as by a slow disk. */
 interface Stall {
+  /** Part of the details of the calls that count towards `atCall`; null: all do. */
+  readonly area: string | null
+  /** From which call on. */
   readonly atCall: number
+  /** Calls in the area that it was seen to wait for. */
+  seenCount: number
+  seenAtCall: number
   readonly stepCount: number
   /** Null before it began. */
   untilStep: number | null
 }
+
+/** Where races are: chunks, lock files, snapshots. */
+const AREAS = ['/.chunks/', '/.chunks/', '/run/locks/', '/host/']
+/** Calls in one of them, of an operation. */
+const AREA_CALL_COUNT = 8
 
 /** Bounds the number of steps after which a priority may change. */
 const CHANGE_STEP_MAX = 600
@@ -89,7 +100,7 @@ export class RandomPolicy implements Policy {
     const step = this.choices.length
     const free = ready.filter((actor) => {
       const stall = this.#stallOf(actor)
-      if (actor.callCount < stall.atCall) return true
+      if (!isReached(stall, actor)) return true
       stall.untilStep ??= step + stall.stepCount
       return step >= stall.untilStep
     })
@@ -99,8 +110,7 @@ export class RandomPolicy implements Policy {
   #stallOf(actor: Actor): Stall {
     const known = this.#stalls.get(actor.id)
     if (known !== undefined) return known
-    const atCall = this.#random.chance(0.3) ? Infinity : 1 + this.#random.below(90)
-    const stall = { atCall, stepCount: 2 + this.#random.below(160), untilStep: null }
+    const stall = drawStall(this.#random)
     this.#stalls.set(actor.id, stall)
     return stall
   }
@@ -120,6 +130,31 @@ export class RandomPolicy implements Policy {
     this.#priorities.set(actor.id, drawn)
     return drawn
   }
+}
+
+function drawStall(random: Random): Stall {
+  const kind = random.weighted({ none: 3, any: 3, area: 4 })
+  const area = kind === 'area' ? random.pick(AREAS) : null
+  const atCall = 1 + random.below(area === null ? 90 : AREA_CALL_COUNT)
+  return {
+    area,
+    atCall: kind === 'none' ? Infinity : atCall,
+    seenCount: 0,
+    seenAtCall: -1,
+    stepCount: 2 + random.below(160),
+    untilStep: null,
+  }
+}
+
+/** Whether the operation has come to the call at which it is held up. */
+function isReached(stall: Stall, actor: Actor): boolean {
+  const { area } = stall
+  if (area === null) return actor.callCount >= stall.atCall
+  if (stall.seenAtCall !== actor.callCount) {
+    stall.seenAtCall = actor.callCount
+    if (actor.waiting.some(({ detail }) => detail.includes(area))) stall.seenCount += 1
+  }
+  return stall.seenCount >= stall.atCall
 }
 
 /**

@@ -18,9 +18,16 @@ export interface Schedule {
   readonly choices: readonly Choice[] | null
 }
 
+/** Schedules with a theme. */
+const THEME_SHARE = 0.65
+/** Each as often as its weight says. */
+const WEIGHTED_THEMES = THEMES.flatMap((theme) =>
+  Array.from({ length: theme.weight ?? 1 }, () => theme),
+)
+
 export function makeSchedule(seed: number): Schedule {
   const random = new Random(seed)
-  const theme = random.chance(0.6) ? random.pick(THEMES) : null
+  const theme = random.chance(THEME_SHARE) ? random.pick(WEIGHTED_THEMES) : null
   const opening = openingOf(random, theme)
   const count = Math.max(opening.length, 3 + random.below(5))
   const operations: Operation[] = []

@@ -4,6 +4,8 @@ import type { WorldOptions } from './world.ts'
 
 export interface Theme {
   readonly kinds: readonly Kind[]
+  /** How often it is taken; 1 by default. */
+  readonly weight?: number
   /** Beginnings, of which half of the schedules take one. */
   readonly openings?: readonly (readonly Kind[])[]
   /** Whether all of them do. */
@@ -31,8 +33,24 @@ export const THEMES: readonly Theme[] = [
       ['rot', 'backup', 'rot', 'verify'],
       ['backup', 'backup', 'rot', 'verify'],
     ],
+    weight: 2,
     ready: ['host/g1', 'host/g2'],
     chunkCount: 2,
+  },
+  // Damage that an upload heals while a verification is about to set it aside.
+  {
+    kinds: ['backup', 'verify', 'rot'],
+    openings: [
+      ['rot', 'verify', 'backup', 'backup'],
+      ['rot', 'rot', 'verify', 'backup', 'backup'],
+      ['rot', 'verify', 'verify', 'backup', 'backup'],
+    ],
+    alwaysOpens: true,
+    weight: 3,
+    parallelMax: 3,
+    ready: ['host/g2', 'host/g2'],
+    chunkCount: 2,
+    world: { slowAnswers: 0.05 },
   },
   { kinds: ['backup', 'collect', 'forget'] },
   {
@@ -59,6 +77,52 @@ export const THEMES: readonly Theme[] = [
     kinds: ['verify', 'setNotes'],
     openings: [['setNotes', 'verify', 'verify', 'setNotes']],
     ready: ['host/g1'],
+  },
+  {
+    kinds: ['setNotes', 'forget'],
+    openings: [
+      ['setNotes', 'forget'],
+      ['forget', 'setNotes'],
+    ],
+    alwaysOpens: true,
+    parallelMax: 2,
+    ready: ['host/g1', 'host/g1'],
+  },
+  // Sessions of a process that only waits for them, beside a collection of the next.
+  {
+    kinds: ['backup', 'reload', 'collect'],
+    openings: [
+      ['backup', 'reload', 'collect'],
+      ['backup', 'backup', 'reload', 'collect'],
+    ],
+    alwaysOpens: true,
+    parallelMax: 2,
+    chunkCount: 3,
+    hasGarbage: true,
+    graceMs: 0,
+    world: COARSE,
+  },
+  {
+    kinds: ['backup', 'passTime', 'stockCollect'],
+    openings: [['backup', 'passTime', 'stockCollect']],
+    alwaysOpens: true,
+    parallelMax: 2,
+    chunkCount: 3,
+    hasGarbage: true,
+  },
+  // Lock files that somebody removes while another has them open.
+  {
+    kinds: ['backup', 'removeGroup', 'stockBackup'],
+    openings: [
+      ['removeGroup', 'stockBackup', 'backup'],
+      ['stockBackup', 'removeGroup', 'backup'],
+      ['removeGroup', 'backup', 'stockBackup'],
+    ],
+    alwaysOpens: true,
+    weight: 2,
+    parallelMax: 2,
+    ready: ['host/g1'],
+    world: { slowAnswers: 0.3 },
   },
   { kinds: ['backup', 'collect', 'reload', 'crash'] },
   {

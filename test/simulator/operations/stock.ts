@@ -11,8 +11,10 @@ import { formatSnapshot, groupOf, type SnapshotRef } from '../../../src/formats/
 import { parseNamespace } from '../../../src/formats/namespace.ts'
 import { CHUNKS, type SimChunk } from '../chunks.ts'
 import { MANIFEST, STORE_FOLDER } from '../places.ts'
-import { snapshotFiles } from '../ready-snapshots.ts'
+import { formatTime, snapshotFiles } from '../ready-snapshots.ts'
 import { readDigests } from '../restore.ts'
+import type { Actor } from '../actor.ts'
+import type { World } from '../world.ts'
 import type { StockProcess } from '../stock-process.ts'
 import { listVisible, parsePlace, type Running } from './operation.ts'
 
@@ -56,7 +58,7 @@ export async function stockMove({ world, random }: Running): Promise<void> {
 }
 
 /** A backup that finds what is there and touches it; at its end it looks at nothing again. */
-export async function stockBackup({ world, random }: Running): Promise<void> {
+export async function stockBackup({ world, random, actor }: Running): Promise<void> {
   const { stock } = world
   const { ns, group } = parsePlace(random.pick(['host/g1', 'm:host/g1', 'host/g3']))
   await using held = new AsyncDisposableStack()
@@ -64,6 +66,8 @@ export async function stockBackup({ world, random }: Running): Promise<void> {
   held.use(await stock.locks.lockGroup(ns, group))
   const time = world.takeTime()
   const ref = { ...group, time }
+  const place = `${ns === '' ? '' : `${ns}:`}${group.type}/${group.id}`
+  using _live = noteWriter(world, { actor, group: place, time })
   held.use(await stock.locks.lockSnapshot(ns, ref, 'exclusive'))
   const folder = groupPath(STORE_FOLDER, ns, group)
   await stock.fs.mkdir(folder.slice(0, folder.lastIndexOf('/'))).catch(ignoreExisting)
@@ -84,7 +88,6 @@ export async function stockBackup({ world, random }: Running): Promise<void> {
     const key = `${ns === '' ? '' : `${ns}:`}${formatSnapshot(ref)}`
     const archives = new Map([['a.didx', numbers.map((number) => CHUNKS[number]?.digest ?? '')]])
     const expected = world.ledger.begin(key, archives)
-    const place = `${ns === '' ? '' : `${ns}:`}${group.type}/${group.id}`
     for (const [name, data] of snapshotFiles(place, time, { 'a.didx': numbers })) {
       if (name === MANIFEST) await stock.fs.syncFileSystem(STORE_FOLDER)
       await write(stock, `${path}/${name}`, data)
@@ -94,6 +97,18 @@ export async function stockBackup({ world, random }: Running): Promise<void> {
   } finally {
     world.foreignSessions.delete(digests)
   }
+}
+
+/** It has its group for itself from here until the result is disposed (I9). */
+function noteWriter(
+  world: World,
+  { actor, group, time }: { readonly actor: Actor; readonly group: string; readonly time: number },
+): Disposable {
+  const key = `${group}/${formatTime(time)}`
+  const live = { actor, group, key, baseKey: null, written: new Set<string>(), finishStep: null }
+  world.checker.sessionBegins(live)
+  world.liveWriters.add(live)
+  return { [Symbol.dispose]: () => void world.liveWriters.delete(live) }
 }
 
 /** A collection that marks by access times. */
