@@ -5,6 +5,7 @@
 import { collect } from '../../src/datastore/collection/collect.ts'
 import { silentProgress } from '../../src/base/progress.ts'
 import { UPID } from './operations/operation.ts'
+import { STOCK_TEMPORARY } from './operations/stock.ts'
 import { referencesOf } from './restore.ts'
 import { visibleSnapshots } from './places.ts'
 import { Violation } from './violation.ts'
@@ -31,7 +32,9 @@ function checkLeft(world: World): void {
   for (const { folder } of visibleSnapshots(world.store)) {
     for (const digest of referencesOf(folder)) named.add(digest)
     for (const name of folder.entries?.keys() ?? []) {
-      if (TEMPORARY.test(name)) fail(world, `${folder.name}/${name} is left`)
+      // What another program leaves in its own unfinished snapshot is not ours to remove.
+      const isOurs = !name.endsWith(STOCK_TEMPORARY)
+      if (isOurs && TEMPORARY.test(name)) fail(world, `${folder.name}/${name} is left`)
     }
   }
   for (const folder of world.store.entries?.get('.chunks')?.entries?.values() ?? []) {

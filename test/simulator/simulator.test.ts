@@ -31,7 +31,7 @@ async function simulate(
 
 suite('simulator', () => {
   test('no invariant is broken', async () => {
-    const { code, output } = await simulate(['--seeds', SEEDS, '--shrink'])
+    const { code, output } = await simulate(['--seeds', SEEDS, '--shrink', '--processes', '2'])
     assert.equal(code, 0, output)
   })
 

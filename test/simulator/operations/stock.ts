@@ -19,6 +19,8 @@ import type { StockProcess } from '../stock-process.ts'
 import { listVisible, parsePlace, type Running } from './operation.ts'
 
 const CHUNK_FOLDER = `${STORE_FOLDER}/.chunks`
+/** What its temporary files end with. */
+export const STOCK_TEMPORARY = '.tmp_STOCK0'
 const OWNER = Buffer.from('root@pam\n')
 /** Stock's floor: a day and five minutes. */
 const CUTOFF_MS = 86_700_000
@@ -142,7 +144,7 @@ async function insert(stock: StockProcess, { digest, blob }: SimChunk): Promise<
 
 /** Under a name of its own first. */
 async function write({ fs }: StockProcess, path: string, data: Uint8Array): Promise<void> {
-  const temporary = `${path}.tmp_STOCK0`
+  const temporary = `${path}${STOCK_TEMPORARY}`
   {
     await using handle = await fs.open(temporary, 'create')
     await handle.write(data, 0)
