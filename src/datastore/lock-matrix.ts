@@ -1,6 +1,6 @@
 /**
  * Which operation may start while which other runs: the table of datastore-semantics.md 20 as data, with what differs
- * in ours. docs/locking.md is generated from it (tools/locking-doc.ts); test/locks/ drives its cells.
+ * in ours; the last row and column, a refresh, are ours. docs/locking.md is generated from it (tools/locking-doc.ts); test/locks/ drives its cells.
  */
 import { assert } from '../base/assert.ts'
 import { MATRIX_NOTES } from './lock-matrix-notes.ts'
@@ -27,6 +27,7 @@ export const OPERATIONS = {
   RS: 'reload',
   BD: 'verify marks a chunk bad',
   MV: 'move',
+  SR: 's3-refresh',
 } as const
 
 export type MatrixOperation = keyof typeof OPERATIONS
@@ -60,6 +61,7 @@ export const MECHANISMS = {
   j: 'move journal; moved digests are registered',
   f: 'check at finish',
   d: 'job lock',
+  e: 'maintenance mode and active operations',
 } as const
 
 export type MechanismCode = keyof typeof MECHANISMS
@@ -84,7 +86,7 @@ export interface MatrixCell {
   readonly isBuilt: boolean
 }
 
-/** Operations that come with later issues: sync and S3. */
+/** Operations that come with a later issue, and evictions, which are no operation of their own. */
 const NOT_BUILT: readonly MatrixOperation[] = ['CE', 'PL', 'PS']
 
 /** Cells where the reference is to be bettered, or where ours is stricter or more patient. */

@@ -48,7 +48,7 @@ export async function openDatastores(
     assert(backend.kind === 's3', 'a datastore in a folder has no bucket')
     const bucket = { ...backend, prefix: name }
     const config = await findDatastore(files, name)
-    s3.counters.setThresholds(bucket, config?.raw.get('notification-thresholds') ?? null)
+    s3.counters.configure(bucket, config?.raw)
     return await s3.openStore(bucket)
   }
   const options = { fs, clock, log, paths, settingsOf, operations, lookDelayMs, openObjects }

@@ -5,10 +5,21 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
-import { cephMissing, useCeph } from '../support/ceph.ts'
+import { cephMissing, makeBucket, removeBucket, useCeph } from '../support/ceph.ts'
 import { ENDPOINT, S3Rig } from '../support/s3-rig.ts'
 
 const STORE = 'store1'
+
+/** All that the bucket has, which is empty then. */
+async function takeAll(rig: S3Rig): Promise<Map<string, Uint8Array>> {
+  const kept = new Map<string, Uint8Array>()
+  for (const key of await rig.keys()) {
+    const found = await rig.objects.get(key)
+    if (found !== null) kept.set(key, found.body)
+  }
+  await rig.objects.delete([...kept.keys()])
+  return kept
+}
 
 suite('failures of a bucket', { skip: cephMissing ?? false }, () => {
   test('each has its words, and the datastore goes on afterwards', async (context) => {
@@ -59,7 +70,13 @@ suite('failures of a bucket', { skip: cephMissing ?? false }, () => {
     const zeros = Array.from({ length: 32 }, () => '00').join(':')
     await rig.good(...update, '--fingerprint', zeros)
     assert.match(await rig.bad('s3', 'check', ENDPOINT, rig.bucket), /fingerprint/)
+    writeFileSync(image, randomBytes(5 << 20))
+    const distrusted = await backUp(4)
+    assert.notEqual(distrusted.status, 0)
+    assert.match(distrusted.stderr, /fingerprint/)
+    assert.match(await rig.goodClient(STORE, 'snapshot', 'list'), /2026-01-04T00:00:00Z/)
     await rig.good(...update, '--fingerprint', fingerprint)
+    await goodBackUp(4)
 
     // A bucket that is not there.
     const gone = await rig.bad('s3', 'check', ENDPOINT, 'not-there-at-all')
@@ -69,6 +86,24 @@ suite('failures of a bucket', { skip: cephMissing ?? false }, () => {
     const never = await rig.bad(...words, '--backend', backend)
     assert.match(never, /NoSuchBucket/)
     assert.match(await rig.bad('s3', 'endpoint', 'remove', ENDPOINT), /in-use by datastore store1/)
+
+    // The bucket of the datastore is deleted, and put back.
+    const kept = await takeAll(rig)
+    await removeBucket(rig.bucket)
+    writeFileSync(image, randomBytes(5 << 20))
+    const homeless = await backUp(5)
+    assert.notEqual(homeless.status, 0)
+    assert.match(homeless.stderr, new RegExp(`${rig.bucket}.*NoSuchBucket.*check`, 's'))
+    assert.match(await rig.goodClient(STORE, 'snapshot', 'list'), /2026-01-05T00:00:00Z/)
+    assert.match(await rig.bad('datastore', 'gc', STORE), /NoSuchBucket/)
+    await makeBucket(rig.bucket)
+    for (const [key, body] of kept)
+      await rig.objects.put(key, body, { condition: { kind: 'always' } })
+    await goodBackUp(5)
+    assert.match(await rig.bad('datastore', 'gc', STORE), /S3 refresh is needed first/)
+    await rig.good('datastore', 's3-refresh', STORE, '--overwrite-in-use')
+    await rig.good('datastore', 'gc', STORE)
+    await goodBackUp(6)
 
     await rig.goodClient(STORE, 'restore', 'host/web1/2026-01-01T00:00:00Z', 'disk.img', restored)
     assert.ok(content.equals(readFileSync(restored)))

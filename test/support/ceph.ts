@@ -23,7 +23,7 @@ import { type AddressInfo, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
+import { CreateBucketCommand, DeleteBucketCommand, S3Client } from '@aws-sdk/client-s3'
 import { lockFile } from '../../src/base/fs/file-lock.ts'
 import { nodeFileSystem } from '../../src/base/fs/node-file-system.ts'
 import { Secret } from '../../src/base/secret.ts'
@@ -64,10 +64,21 @@ export function useCeph(): Promise<CephServer> {
   return running
 }
 
-/** Name of a new, empty bucket. */
-export async function makeBucket(): Promise<string> {
+/** Name of a new, empty bucket; random by default. */
+export async function makeBucket(
+  bucket = `test-${randomBytes(8).toString('hex')}`,
+): Promise<string> {
+  await sendToCeph(new CreateBucketCommand({ Bucket: bucket }))
+  return bucket
+}
+
+/** Removes an empty bucket. */
+export async function removeBucket(bucket: string): Promise<void> {
+  await sendToCeph(new DeleteBucketCommand({ Bucket: bucket }))
+}
+
+async function sendToCeph(command: CreateBucketCommand | DeleteBucketCommand): Promise<void> {
   const { host, port, region, accessKey, secretKey } = await useCeph()
-  const bucket = `test-${randomBytes(8).toString('hex')}`
   const agent = new Agent({ rejectUnauthorized: false })
   const client = new S3Client({
     endpoint: `https://${host}:${port}`,
@@ -76,9 +87,9 @@ export async function makeBucket(): Promise<string> {
     credentials: { accessKeyId: accessKey, secretAccessKey: secretKey.reveal() },
     requestHandler: { httpsAgent: agent },
   })
-  await client.send(new CreateBucketCommand({ Bucket: bucket }))
+  if (command instanceof CreateBucketCommand) await client.send(command)
+  else await client.send(command)
   client.destroy()
-  return bucket
 }
 
 /** A new bucket behind our client, its certificate pinned; connections end with the test. */

@@ -1,6 +1,7 @@
 /** The request counters of all buckets, one file for each datastore: `s3/<endpoint>/<bucket>/<store>.counters`. */
 import { isSystemError } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
+import { parseCalendarEvent } from '../../base/time/calendar-event.ts'
 import { parseBytes } from '../../base/human-units.ts'
 import type { ConfigFiles } from '../../config/config-files.ts'
 import { parsePropertyString } from '../../config/property-string.ts'
@@ -32,9 +33,14 @@ export class CounterBook implements AsyncDisposable {
     return (await this.#file(name).read()).counts
   }
 
-  /** Writes the thresholds of a datastore (the property `notification-thresholds`) into its file; null: none. */
-  setThresholds(name: BucketName & { readonly prefix: string }, text: string | null): void {
-    this.#file(name).setThresholds(thresholdsOf(text))
+  /** What the stored properties of a datastore say of its counters: `notification-thresholds`, `counter-reset-schedule`. */
+  configure(
+    name: BucketName & { readonly prefix: string },
+    properties: ReadonlyMap<string, string> | undefined,
+  ): void {
+    const file = this.#file(name)
+    file.setThresholds(thresholdsOf(properties?.get('notification-thresholds') ?? null))
+    file.setSchedule(parseCalendarEvent(properties?.get('counter-reset-schedule') ?? ''))
   }
 
   /** Makes the counters of a datastore zero, or without a name those of all datastores in the bucket. */

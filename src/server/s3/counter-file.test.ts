@@ -7,6 +7,7 @@ import { FakeClock } from '../../../test/support/fake-clock.ts'
 import { makeTemporaryFolder } from '../../../test/support/temporary-folder.ts'
 import { nodeFileSystem } from '../../base/fs/node-file-system.ts'
 import { silentLog } from '../../base/log.ts'
+import { parseCalendarEvent } from '../../base/time/calendar-event.ts'
 import { systemClock } from '../../base/time/clock.ts'
 import { CounterFile, readCounters } from './counter-file.ts'
 import {
@@ -26,17 +27,20 @@ async function openFile(context: TestContext) {
 suite('counter table', () => {
   test('has the magic, the slots and the size of stock', () => {
     const counts = makeCounts((name) => name.length)
-    const bytes = Buffer.from(encodeCounters({ counts, thresholds: { ...ZERO_COUNTS, put: 7 } }))
+    const bytes = Buffer.from(
+      encodeCounters({ counts, thresholds: { ...ZERO_COUNTS, put: 7 }, resetTime: 9 }),
+    )
     assert.equal(bytes.length, 4096)
     assert.equal(bytes.subarray(0, 8).toString('hex'), 'e06e58fc1a4db405')
     assert.equal(bytes.readBigUInt64LE(32), 3n)
     assert.equal(bytes.readBigUInt64LE(64), 6n)
     assert.equal(bytes.readBigUInt64LE(256 + 64), 7n)
-    assert.deepEqual(decodeCounters(bytes), { counts, thresholds: { ...ZERO_COUNTS, put: 7 } })
+    const thresholds = { ...ZERO_COUNTS, put: 7 }
+    assert.deepEqual(decodeCounters(bytes), { counts, thresholds, resetTime: 9 })
   })
 
   test('of another size or magic is none; sums stay exact', () => {
-    const bytes = encodeCounters({ counts: ZERO_COUNTS, thresholds: ZERO_COUNTS })
+    const bytes = encodeCounters({ counts: ZERO_COUNTS, thresholds: ZERO_COUNTS, resetTime: 0 })
     assert.equal(decodeCounters(bytes.subarray(0, 4000)), null)
     bytes[3] = 0
     assert.equal(decodeCounters(bytes), null)
@@ -96,11 +100,35 @@ suite('CounterFile', () => {
       assert.equal(lines.length, expected)
     }
     await file.reset()
-    assert.deepEqual(await file.read(), { counts: ZERO_COUNTS, thresholds })
+    const { counts, thresholds: kept } = await file.read()
+    assert.deepEqual({ counts, kept }, { counts: ZERO_COUNTS, kept: thresholds })
     writeFileSync(path, 'x')
     file.add('get', 1)
     await file.flush()
     assert.equal(decodeCounters(readFileSync(path))?.counts.get, 1)
+  })
+
+  test('counts begin anew at the first moment of the schedule, also while nobody counts', async (context) => {
+    const { options } = await openFile(context)
+    // Half past eleven in the evening.
+    const clock = new FakeClock(Date.UTC(2026, 0, 1, 23, 30))
+    const file = new CounterFile(nodeFileSystem, { ...options, clock })
+    file.setSchedule(parseCalendarEvent('00:00 utc'))
+    const count = async (): Promise<number> => (await file.read()).counts.get
+    file.add('get', 5)
+    await file.flush()
+    await clock.advance(29 * 60_000)
+    assert.equal(await count(), 5)
+    await clock.advance(2 * 60_000)
+    assert.equal(await count(), 0)
+    file.add('get', 2)
+    await file.flush()
+    await clock.advance(23 * 3_600_000)
+    assert.equal(await count(), 2)
+    file.setSchedule(null)
+    await clock.advance(24 * 3_600_000)
+    assert.equal(await count(), 2)
+    await file[Symbol.asyncDispose]()
   })
 
   test('a file that cannot be written loses nothing and fails nobody', async (context) => {

@@ -6,7 +6,8 @@ import { dirname } from 'node:path'
 import { isSystemError, toError } from '../../base/errors.ts'
 import type { FileHandle, FileSystem } from '../../base/fs/file-system.ts'
 import type { Log } from '../../base/log.ts'
-import type { Clock } from '../../base/time/clock.ts'
+import { type CalendarEvent, nextEvent } from '../../base/time/calendar-event.ts'
+import { type Clock, unixSeconds } from '../../base/time/clock.ts'
 import type { CounterName, RequestCounters } from '../../storage/s3/request-counters.ts'
 import {
   addCounts,
@@ -39,6 +40,7 @@ export class CounterFile implements RequestCounters, AsyncDisposable {
   readonly #closing = new AbortController()
   readonly #pending = new Map<CounterName, number>()
   #thresholds: Counts | null = null
+  #schedule: CalendarEvent | null = null
   #flushing: Promise<void> | null = null
 
   constructor(fs: FileSystem, options: CounterFileOptions) {
@@ -56,16 +58,25 @@ export class CounterFile implements RequestCounters, AsyncDisposable {
     this.#thresholds = thresholds
   }
 
+  /**
+   * When they begin anew; null: never by themselves. Nobody has to wake for it: what is counted or read first after that
+   * time finds zeros.
+   */
+  setSchedule(schedule: CalendarEvent | null): void {
+    this.#schedule = schedule
+  }
+
   /** What the file says, and what was counted here since. */
   async read(): Promise<CounterTable> {
-    const { counts, thresholds } = await readCounters(this.#fs, this.#options.path)
-    return { counts: addCounts(counts, this.#peekPending()), thresholds }
+    const table = this.#current(await readCounters(this.#fs, this.#options.path))
+    return { ...table, counts: addCounts(table.counts, this.#peekPending()) }
   }
 
   /** All counters are zero then; thresholds stay. */
   async reset(): Promise<void> {
     this.#pending.clear()
-    await this.#change(({ thresholds }) => ({ counts: ZERO_COUNTS, thresholds }))
+    const resetTime = unixSeconds(this.#options.clock)
+    await this.#change(({ thresholds }) => ({ counts: ZERO_COUNTS, thresholds, resetTime }))
   }
 
   /** Adds what is pending to the file. What it cannot write stays pending. */
@@ -73,11 +84,12 @@ export class CounterFile implements RequestCounters, AsyncDisposable {
     const added = this.#peekPending()
     this.#pending.clear()
     try {
-      await this.#change(({ counts, thresholds }) => {
-        const wanted = this.#thresholds ?? thresholds
-        const next = addCounts(counts, added)
-        this.#tellPassed(counts, { counts: next, thresholds: wanted })
-        return { counts: next, thresholds: wanted }
+      await this.#change((table) => {
+        const { counts, resetTime } = this.#current(table)
+        const thresholds = this.#thresholds ?? table.thresholds
+        const next = { counts: addCounts(counts, added), thresholds, resetTime }
+        this.#tellPassed(counts, next)
+        return next
       })
     } catch (error) {
       for (const name of COUNTER_NAMES) {
@@ -109,6 +121,17 @@ export class CounterFile implements RequestCounters, AsyncDisposable {
     } catch (thrown) {
       log.warn('cannot write request counters', { path, error: toError(thrown).message })
     }
+  }
+
+  /** Zeros if the schedule named a moment since they began. */
+  #current(table: CounterTable): CounterTable {
+    const nowTime = unixSeconds(this.#options.clock)
+    const { resetTime } = table
+    // Also with a clock that was set back: it begins now.
+    if (resetTime === 0 || resetTime > nowTime) return { ...table, resetTime: nowTime }
+    const due = this.#schedule === null ? null : nextEvent(this.#schedule, resetTime)
+    if (due === null || due > nowTime) return table
+    return { ...table, counts: ZERO_COUNTS, resetTime: nowTime }
   }
 
   #peekPending(): Counts {
@@ -155,5 +178,5 @@ export async function readCounters(fs: FileSystem, path: string): Promise<Counte
 }
 
 function tableOf(bytes: Uint8Array): CounterTable {
-  return decodeCounters(bytes) ?? { counts: ZERO_COUNTS, thresholds: ZERO_COUNTS }
+  return decodeCounters(bytes) ?? { counts: ZERO_COUNTS, thresholds: ZERO_COUNTS, resetTime: 0 }
 }

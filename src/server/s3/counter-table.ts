@@ -6,7 +6,8 @@
  * | 0 | 8 | magic `e0 6e 58 fc 1a 4d b4 05` |
  * | 32 + 32 i | 8 | counter i: get, delete, put, head, post, upload, download |
  * | 256 + 32 i | 8 | threshold i, in the same order; 0 = none |
- * | 480 | | zeros up to 4,096 |
+ * | 480 | | zeros |
+ * | 4088 | 8 | ours: when they were made zero last, Unix seconds; 0 = not known |
  *
  * The page does not say where a slot begins inside its 32 bytes: at its start, here. Stock's file is not shared (nor
  * does the page say where it lies), so nothing else depends on that.
@@ -31,8 +32,11 @@ export interface CounterTable {
   readonly counts: Counts
   /** 0: none. */
   readonly thresholds: Counts
+  /** When the counts began, Unix seconds; 0: not known. */
+  readonly resetTime: number
 }
 
+const RESET_OFFSET = COUNTER_FILE_SIZE - 8
 const MAGIC = Buffer.from('e06e58fc1a4db405', 'hex')
 const SLOT_SIZE = 32
 const COUNTERS_OFFSET = SLOT_SIZE
@@ -63,14 +67,16 @@ export function decodeCounters(bytes: Uint8Array): CounterTable | null {
       const value = view.getBigUint64(start + COUNTER_NAMES.indexOf(name) * SLOT_SIZE, true)
       return value > BigInt(COUNT_MAX) ? COUNT_MAX : Number(value)
     })
-  return { counts: at(COUNTERS_OFFSET), thresholds: at(THRESHOLDS_OFFSET) }
+  const resetTime = Number(BigInt.asUintN(53, view.getBigUint64(RESET_OFFSET, true)))
+  return { counts: at(COUNTERS_OFFSET), thresholds: at(THRESHOLDS_OFFSET), resetTime }
 }
 
 /** The bytes of the file. */
-export function encodeCounters({ counts, thresholds }: CounterTable): Uint8Array {
+export function encodeCounters({ counts, thresholds, resetTime }: CounterTable): Uint8Array {
   const bytes = new Uint8Array(COUNTER_FILE_SIZE)
   bytes.set(MAGIC)
   const view = new DataView(bytes.buffer)
+  view.setBigUint64(RESET_OFFSET, BigInt(resetTime), true)
   for (const [index, name] of COUNTER_NAMES.entries()) {
     view.setBigUint64(COUNTERS_OFFSET + index * SLOT_SIZE, BigInt(counts[name]), true)
     view.setBigUint64(THRESHOLDS_OFFSET + index * SLOT_SIZE, BigInt(thresholds[name]), true)

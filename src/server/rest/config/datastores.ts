@@ -98,8 +98,7 @@ export const datastoreConfigRoutes: readonly Route[] = [
 async function tellThresholds({ files, s3 }: ServerContext, name: string): Promise<void> {
   const config = await findDatastore(files, name)
   if (config?.backend.kind !== 's3') return
-  const text = config.raw.get('notification-thresholds') ?? null
-  s3.counters.setThresholds({ ...config.backend, prefix: name }, text)
+  s3.counters.configure({ ...config.backend, prefix: name }, config.raw)
 }
 
 async function list({ context, caller }: Call): Promise<WithAttributes> {
