@@ -33,11 +33,13 @@ export async function uploadChunk(
   const received = await exchange.readInto(blob)
   if (received > encodedSize) throw refused('uploaded chunk is larger than announced.')
   if (received < encodedSize) throw refused('uploaded chunk has unexpected size.')
-  using _turn = await processing.acquire(1, exchange.signal)
+  using turn = await processing.acquire(1, exchange.signal)
   inspectBlob(blob)
   // Clients may leave the CRC out; what is stored has ours.
   await sealBlobCrcInPool(blob)
   await checkContent(blob, { digest, size })
+  // Who waits for a bucket's answer needs no thread, and holds the stored form alone.
+  if (session.writer.store.bucket !== null) turn[Symbol.dispose]()
   await session.writer.insertChunk(digest, blob, size, ({ duplicate, storedSize }) => {
     const { index, uploaded } = session.findWriter(kind, wid)
     index.noteUpload({ wid, size })
