@@ -59,6 +59,12 @@ export const errors = defineErrors({
     message: ({ place, reason }: Place & Reason) =>
       `Cannot remove chunks from ${place}: ${reason}; run s3-refresh first`,
   },
+  BUCKET_COLLECTED: {
+    kind: 'Conflict',
+    message: ({ place, hostname, reason }: Place & Reason & { readonly hostname: string }) =>
+      `Cannot use ${place}: ${reason}, and host '${hostname}' collects its garbage; run s3-refresh, or wait`,
+    retryable: true,
+  },
   BUCKET_HELD: {
     kind: 'Conflict',
     message: ({ place, reason }: Place & Reason) =>
@@ -82,6 +88,11 @@ export const errors = defineErrors({
     kind: 'Conflict',
     message: ({ place, key }: ObjectPlace) =>
       `Cannot write '${key}' of ${place}: somebody else changes it at the same time`,
+  },
+  BUCKET_OBJECT_GONE: {
+    kind: 'NotFound',
+    message: ({ place, key }: ObjectPlace) =>
+      `Cannot replace '${key}' of ${place}: it is not there any more; an S3 refresh shows what is`,
   },
   BUCKET_CONTENT_WRONG: {
     kind: 'Corrupt',

@@ -70,7 +70,9 @@ export async function updateUnprotected(
   const { manifest } = await readManifest(store, ns, ref)
   const unprotected = change({ ...manifest.unprotected })
   const blob = await encodeManifestBlob({ ...manifest, unprotected })
-  await store.bucket?.tree.write(`${relativeSnapshotPath(ns, ref)}/${MANIFEST_NAME}`, blob)
+  // A manifest alone would look finished to whoever has nothing but the bucket.
+  const path = `${relativeSnapshotPath(ns, ref)}/${MANIFEST_NAME}`
+  await store.bucket?.tree.write(path, blob, { replaces: true })
   await store.files.write(`${snapshotPath(store.path, ns, ref)}/${MANIFEST_NAME}`, blob)
 }
 

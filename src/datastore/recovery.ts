@@ -26,7 +26,7 @@ import { listSnapshots } from './snapshots.ts'
 export async function recoverJournalled(store: Datastore): Promise<string[]> {
   const removed: string[] = []
   const entries = await store.core.journal.list()
-  if (entries.length === 0 || !(await isBucketOurs(store))) return removed
+  if (entries.every((entry) => isLive(store, entry)) || !(await isBucketOurs(store))) return removed
   for (const entry of entries) {
     if (entry.base !== store.path || isLive(store, entry)) continue
     const path = await recoverEntry(store, entry)
@@ -99,10 +99,13 @@ async function tryLocks(
   }
 }
 
+/** If it is, a copy of ourselves hears of it now: what is unfinished here may be a running backup there (races.md R-59). */
 async function isBucketOurs({ name, bucket, log }: Datastore): Promise<boolean> {
   if (bucket === null) return true
   try {
-    return (await bucket.holder.check()) === null
+    if ((await bucket.holder.check()) !== null) return false
+    await bucket.holder.raise()
+    return true
   } catch (error) {
     log.warn('unfinished snapshots stay', { store: name, error: errorChain(error) })
     return false

@@ -338,6 +338,8 @@ suite('deletes of a bucket', () => {
     const killed = gc(rig.store)
     await sent.arrived
     const next = await makeBucketRig(context, { before: await rig.remains() })
+    // Killed, it says nothing more.
+    rig.objects.refuse('put', `${STORE}/.cairn-holder`)
     await backUpAndDelay(next, async () => {
       sent.release()
       await killed

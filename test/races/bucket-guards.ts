@@ -4,6 +4,7 @@ import type { Guard } from './guard.ts'
 const OWN = 'test/races/bucket-collection.test.ts'
 const ROOTS = 'test/races/bucket-roots.test.ts'
 const SIDES = 'test/races/bucket-sides.test.ts'
+const COPIES = 'test/races/bucket-copies.test.ts'
 const VERIFY = 'test/races/bucket-verify.test.ts'
 const COLLECTION = 'src/datastore/collection'
 const BUCKET = 'src/datastore/collection/bucket'
@@ -204,12 +205,17 @@ export const BUCKET_GUARDS: readonly Guard[] = [
     cuts: [
       {
         file: `${BUCKET}/begin-bucket.ts`,
-        find: '  await bucket.holder.check(signal)\n  checkFresh(bucket)\n',
+        find: '  await bucket.objects.checkBucket({ signal })\n  await bucket.holder.check(signal)\n  checkFresh(bucket)\n',
+        replace: '  await bucket.objects.checkBucket({ signal })\n',
+      },
+      {
+        file: `${BUCKET}/remote-roots.ts`,
+        find: '  await raiseHolder(bucketRun, signal)\n',
         replace: '',
       },
       {
         file: `${COLLECTION}/collect.ts`,
-        find: '    if (bucketRun !== null) await raiseHolder(bucketRun, progress.signal)\n',
+        find: '    if (bucketRun !== null) await checkHolder(bucketRun, progress.signal)\n',
         replace: '',
       },
     ],
@@ -217,16 +223,87 @@ export const BUCKET_GUARDS: readonly Guard[] = [
   },
   {
     races: ['R-39', 'R-59'],
-    what: 'the generation is raised before the first DELETE of a run',
-    where: 'raiseHolder()',
+    what: 'the bucket is looked at again before the first DELETE of a run',
+    where: 'checkHolder()',
     cuts: [
       {
         file: `${COLLECTION}/collect.ts`,
-        find: '    if (bucketRun !== null) await raiseHolder(bucketRun, progress.signal)\n',
+        find: '    if (bucketRun !== null) await checkHolder(bucketRun, progress.signal)\n',
         replace: '',
       },
     ],
     test: [ROOTS, 'R-39, R-59: nor one that is taken while it is marked'],
+  },
+  {
+    races: ['R-59'],
+    what: 'the generation is raised before the bucket’s own indexes are listed',
+    where: 'markRemoteRoots()',
+    cuts: [
+      {
+        file: `${BUCKET}/remote-roots.ts`,
+        find: '  await raiseHolder(bucketRun, signal)\n',
+        replace: '',
+      },
+      {
+        file: `${COLLECTION}/collect.ts`,
+        find: '    if (bucketRun !== null) await checkHolder(bucketRun, progress.signal)\n',
+        replace:
+          '    if (bucketRun !== null) await bucketRun.bucket.holder.raise(progress.signal)\n',
+      },
+    ],
+    test: [COPIES, 'its collection is a root for a backup'],
+  },
+  {
+    races: ['R-59'],
+    what: 'a collection is announced to those who do not have the bucket any more',
+    where: 'ObjectHolder.watch()',
+    cuts: [
+      {
+        file: 'src/datastore/bucket/object-holder.ts',
+        find: '    if (before.holder?.isCollecting === true) {',
+        replace: '    if (before.holder?.generation === -1) {',
+      },
+    ],
+    test: [COPIES, 'no backup begins here while it collects'],
+  },
+  {
+    races: ['R-59'],
+    what: 'the generation is raised before unfinished snapshots are removed',
+    where: 'recoverJournalled()',
+    cuts: [
+      {
+        file: 'src/datastore/recovery.ts',
+        find: '    await bucket.holder.raise()\n',
+        replace: '',
+      },
+    ],
+    test: [COPIES, 'takes a running backup for an unfinished one'],
+  },
+  {
+    races: ['R-59'],
+    what: 'the bucket is looked at again behind the manifest',
+    where: 'publishInBucket()',
+    cuts: [
+      {
+        file: 'src/datastore/sessions/publish.ts',
+        find: '  await bucket.tree.write(path, blob, { isNew: true })\n  // Who came between the two found it unfinished, and may have removed some of it.\n  await checkOurs(options.watch)\n',
+        replace: '  await bucket.tree.write(path, blob, { isNew: true })\n',
+      },
+    ],
+    test: [COPIES, 'a backup looks again behind its manifest'],
+  },
+  {
+    races: ['R-57', 'R-59'],
+    what: 'a manifest is replaced only where there is one',
+    where: 'updateUnprotected()',
+    cuts: [
+      {
+        file: 'src/datastore/manifest-store.ts',
+        find: 'tree.write(path, blob, { replaces: true })',
+        replace: 'tree.write(path, blob)',
+      },
+    ],
+    test: [COPIES, 'forgot a snapshot: notes of it'],
   },
   {
     races: ['R-40'],

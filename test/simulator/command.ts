@@ -2,12 +2,12 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { parseArgs } from 'node:util'
+import { BUCKET_MUTATIONS } from './bucket/bucket-mutations.ts'
 import { HEAP_FLAGS } from './heap-flags.ts'
-import { runSeeds } from './main.ts'
+import { makeScheduleOf, runSeeds, type WorldKind, WORLDS } from './main.ts'
 import { MUTATIONS } from './mutations.ts'
 import { printSchedule } from './print.ts'
 import { PROGRAM, runMutations } from './run-mutations.ts'
-import { makeSchedule } from './schedule.ts'
 import { shrink } from './shrink.ts'
 
 /** Seeds between two lines of news. */
@@ -21,6 +21,7 @@ export async function simulate(args: string[]): Promise<number> {
       seeds: { type: 'string', default: '5000' },
       from: { type: 'string', default: '1' },
       minutes: { type: 'string' },
+      world: { type: 'string', default: 'all' },
       needs: { type: 'string', default: '' },
       shrink: { type: 'boolean', default: false },
       print: { type: 'boolean', default: false },
@@ -31,24 +32,28 @@ export async function simulate(args: string[]): Promise<number> {
     },
   })
   const from = Number(values.from)
+  const world = WORLDS.find((name) => name === values.world)
+  if (world === undefined) throw new Error(`no world '${values.world}'`)
   if (values.mutations) return await findMutations(positionals, Number(values.seeds))
   const range = { from, count: Number(values.seeds), processes: Number(values.processes) }
   if (range.processes > 1) return await runInProcesses(args, range)
   // Continuations of the code under test run only outside of promise reactions.
   return await outside(() => {
     if (values.print) {
-      print(printSchedule(makeSchedule(from)))
+      print(printSchedule(makeScheduleOf(world, from)))
       return 0
     }
     const endsMs = performance.now() + Number(values.minutes ?? Infinity) * 60_000
     const needs = values.needs.split(',').filter((kind) => kind !== '')
-    return runAll({ ...values, from, endsMs, needs, count: Number(values.seeds) })
+    return runAll({ ...values, world, from, endsMs, needs, count: Number(values.seeds) })
   })
 }
 
 /** Those named, or all; 1 if one is not found. */
 async function findMutations(ids: readonly string[], seeds: number): Promise<number> {
-  const wanted = MUTATIONS.filter(({ id }) => ids.length === 0 || ids.includes(id))
+  const wanted = [...MUTATIONS, ...BUCKET_MUTATIONS].filter(
+    ({ id }) => ids.length === 0 || ids.includes(id),
+  )
   let missed = 0
   await runMutations(wanted, seeds, ({ id, found }) => {
     if (found === null) missed += 1
@@ -64,6 +69,7 @@ function runAll(options: {
   /** When no more seeds are begun. */
   readonly endsMs: number
   readonly needs: readonly string[]
+  readonly world: WorldKind
   readonly shrink: boolean
   readonly endings: boolean
   /** Goes on after a failure. */
@@ -76,7 +82,7 @@ function runAll(options: {
   let steps = 0
   for (let done = 0; done < options.count && performance.now() < options.endsMs; ) {
     const count = Math.min(SEEDS_PER_LINE, options.count - done)
-    const run = runSeeds(options.from + done, count, options.needs)
+    const run = runSeeds(options.from + done, count, options)
     steps += run.stepCount
     done += run.seedCount
     for (const [name, times] of run.endings) endings.set(name, (endings.get(name) ?? 0) + times)

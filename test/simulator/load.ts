@@ -8,10 +8,48 @@ import { fileOf, patchSource, type SourcePatch } from '../support/source-patch.t
 import './doubles/runtime.ts'
 
 const DOUBLES: Readonly<Record<string, string>> = {
+  'node:sqlite': new URL('./bucket/sqlite.ts', import.meta.url).href,
   'node:crypto': new URL('./doubles/crypto.ts', import.meta.url).href,
   'node:timers/promises': new URL('./doubles/timers-promises.ts', import.meta.url).href,
   'node:zlib': new URL('./doubles/zlib.ts', import.meta.url).href,
 }
+
+/** The thread of a ledger, and the disk under its file. */
+const LEDGER: readonly SourcePatch[] = [
+  {
+    id: 'thread of a ledger',
+    file: 'src/storage/bucket-chunks/sqlite-ledger.ts',
+    find: 'new WorkerPool(WORKER_URL, { size: 1 })',
+    replace: 'globalThis.cairnSimulator.ledgerThread()',
+  },
+  {
+    id: 'log of a ledger',
+    file: 'src/storage/bucket-chunks/ledger-writer.ts',
+    find: "import { closeSync, fdatasyncSync, openSync } from 'node:fs'\n",
+    replace:
+      'const openSync = (path) => globalThis.cairnSimulator.ledgerDisk.openSync(path)\n' +
+      'const closeSync = (file) => globalThis.cairnSimulator.ledgerDisk.closeSync(file)\n' +
+      'const fdatasyncSync = (file) => globalThis.cairnSimulator.ledgerDisk.fdatasyncSync(file)\n',
+  },
+  {
+    id: 'clearing a ledger in one step',
+    file: 'src/storage/bucket-chunks/sqlite-ledger.ts',
+    find: 'const FIRST_BYTES = 256',
+    replace: 'const FIRST_BYTES = 1',
+  },
+  {
+    id: 'that step is the last one',
+    file: 'src/storage/bucket-chunks/ledger-writer.ts',
+    find: '    if (firstByte === 255) this.#sync()\n',
+    replace: '    if (firstByte === 0) this.#sync()\n',
+  },
+  {
+    id: 'in one transaction',
+    file: 'src/storage/bucket-chunks/ledger-writer.ts',
+    find: 'second < 256; second',
+    replace: 'second < 16; second',
+  },
+]
 
 /** What a whole process shares. `npm run simulate` would show lies if one were forgotten: a test looks for others. */
 export const PROCESS_STATE: readonly SourcePatch[] = [
@@ -27,6 +65,13 @@ export const PROCESS_STATE: readonly SourcePatch[] = [
     find: 'const locks = new Map<string, ProcessLock>()',
     replace: "const locks = globalThis.cairnSimulator.processMap('locks')",
   },
+  {
+    id: 'places in buckets of a process',
+    file: 'src/datastore/bucket/open-bucket.ts',
+    find: 'const places = new Set<string>()',
+    replace: "const places = globalThis.cairnSimulator.processSet('places')",
+  },
+  ...LEDGER,
 ]
 
 const SIZES: readonly SourcePatch[] = [
@@ -77,6 +122,12 @@ const SIZES: readonly SourcePatch[] = [
     file: 'src/formats/digest-table.ts',
     find: 'const CAPACITY_MIN = 16',
     replace: 'const CAPACITY_MIN = 4',
+  },
+  {
+    id: 'short pages and batches',
+    file: 'src/storage/object-store.ts',
+    find: 'export const KEYS_PER_REQUEST = 1_000',
+    replace: 'export const KEYS_PER_REQUEST = 3',
   },
   {
     id: 'passes of one folder at least',

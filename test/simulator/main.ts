@@ -1,6 +1,19 @@
 /** Runs schedules of consecutive seeds. Loaded after `load.ts`. */
 import { runSchedule, type Outcome } from './run-schedule.ts'
+import { makeBucketSchedule } from './bucket/bucket-schedule.ts'
 import { makeSchedule, type Schedule } from './schedule.ts'
+
+/** Where the store lies: in a folder, in a bucket, or by the seed. */
+export const WORLDS = ['all', 'local', 'bucket'] as const
+export type WorldKind = (typeof WORLDS)[number]
+
+/** One of so many seeds plays a bucket. */
+const SEEDS_PER_BUCKET = 4
+
+export function makeScheduleOf(world: WorldKind, seed: number): Schedule {
+  const isInBucket = world === 'bucket' || (world === 'all' && seed % SEEDS_PER_BUCKET === 0)
+  return isInBucket ? makeBucketSchedule(seed) : makeSchedule(seed)
+}
 
 export interface Run {
   readonly seedCount: number
@@ -11,11 +24,15 @@ export interface Run {
 }
 
 /** Stops at the first failure. Schedules without the kinds of operations in `needs` are passed over. */
-export function runSeeds(from: number, count: number, needs: readonly string[] = []): Run {
+export function runSeeds(
+  from: number,
+  count: number,
+  { needs = [], world = 'all' }: { needs?: readonly string[]; world?: WorldKind } = {},
+): Run {
   let stepCount = 0
   const endings = new Map<string, number>()
   for (let seed = from; seed < from + count; seed += 1) {
-    const schedule = makeSchedule(seed)
+    const schedule = makeScheduleOf(world, seed)
     if (!needs.every((kind) => schedule.operations.some((one) => one.kind === kind))) continue
     const outcome = runSchedule(schedule)
     stepCount += outcome.stepCount
@@ -30,4 +47,4 @@ export function runSeeds(from: number, count: number, needs: readonly string[] =
   return { seedCount: count, stepCount, failure: null, endings }
 }
 
-export { makeSchedule, runSchedule }
+export { runSchedule }

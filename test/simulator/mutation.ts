@@ -8,6 +8,8 @@ export interface Mutation {
   readonly what: string
   /** Operations without which it cannot show: seeds that lack one are not played. */
   readonly needs?: readonly Kind[]
+  /** Where it shows; default: a store in a folder. */
+  readonly world?: 'bucket'
   readonly patches: readonly Omit<SourcePatch, 'id'>[]
 }
 

@@ -29,9 +29,10 @@ export async function runMutations(
 }
 
 async function runMutation(mutation: Mutation, seeds: number): Promise<Finding> {
-  const { id, patches, needs = [] } = mutation
+  const { id, patches, needs = [], world = 'local' } = mutation
   const ordered = patches.map((patch) => ({ id, ...patch }))
   const args = [...HEAP_FLAGS, PROGRAM, '--seeds', String(seeds), '--needs', needs.join()]
+  args.push('--world', world)
   const child = spawnPatched(ordered, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   let output = ''
   child.stdout?.on('data', (data: Buffer) => {

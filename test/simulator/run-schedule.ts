@@ -1,6 +1,7 @@
 /** Plays one schedule to its end, or to the first invariant that does not hold. */
 import { systemError } from '../../src/base/fs/system-error.ts'
 import { beginEnd } from './last-collection.ts'
+import { beginBucketEnd } from './bucket/bucket-end.ts'
 import { OPERATIONS, type Kind } from './operations/table.ts'
 import { type Operation, SHORT_LISTING } from './operations/operation.ts'
 import { type Choice, type Policy, RandomPolicy, RecordedPolicy } from './policy.ts'
@@ -53,19 +54,21 @@ export function runSchedule(schedule: Schedule, onStep: OnStep | null = null): O
     if (world.scheduler.stepCount > STEPS_MAX) world.fail(new Violation('stuck', 'it does not end'))
     if (!didStep && queue.length === 0) {
       if (!world.takeEnd()) break
-      beginEnd(world)
+      if (world.bucket === null) beginEnd(world)
+      else beginBucketEnd(world, world.bucket)
     }
     if (!didStep && running.size > 0) {
       world.fail(new Violation('stuck', 'operations wait for nothing'))
     }
   }
   if (world.violation === null) world.checkEnd()
+  world.bucket?.close()
   const { stepCount } = world.scheduler
   return { violation: world.violation, stepCount, choices: policy.choices, endings }
 }
 
 /** Those that answer what was known before. */
-const NEVER_SLOW = ['answer', 'begin', 'turn', 'sleep', 'kernel', 'clock', 'disk']
+const NEVER_SLOW = ['answer', 'begin', 'turn', 'sleep', 'kernel', 'clock', 'disk', 'request']
 
 function slowAnswers({ seed, world }: Schedule): ((call: Call) => boolean) | null {
   const { slowAnswers: share } = world
@@ -80,7 +83,7 @@ function slowAnswers({ seed, world }: Schedule): ((call: Call) => boolean) | nul
 /** Where snapshots are looked for. */
 const ROOT_FOLDER = /^\/data\/(?:store|alias)(?:\/(?:ns|host)|$)/
 /** Calls that answer no question and change nothing do not fail. */
-const NEVER_FAIL = ['answer', 'begin', 'turn', 'sleep', 'close', 'kernel', 'clock', 'disk']
+const NEVER_FAIL = [...NEVER_SLOW, 'close']
 
 function faultsOf(
   world: World,
@@ -110,7 +113,7 @@ function begin(
   into: { readonly running: Set<Actor>; readonly endings: Map<string, string> },
 ): void {
   const { id, kind, seed } = operation
-  const process = world.current
+  const process = world.processOf(kind)
   const random = new Random(seed)
   const isOther = isStock(kind)
   process.operationCount += 1

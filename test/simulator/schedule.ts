@@ -111,7 +111,12 @@ function groups(random: Random): string[] {
   return Array.from({ length }, () => random.pick(['host/g1', 'host/g1', 'm:host/g1']))
 }
 
-function makeReady(random: Random, groups: readonly string[], chunkCount: number): ReadySnapshot[] {
+/** Snapshots that are there already. */
+export function makeReady(
+  random: Random,
+  groups: readonly string[],
+  chunkCount: number,
+): ReadySnapshot[] {
   return groups.map((group) => ({ group, archives: archives(random, chunkCount) }))
 }
 

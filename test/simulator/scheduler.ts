@@ -170,7 +170,8 @@ export class Scheduler {
   /** The operations of `process` run no more. Of its calls on their way, `reaches` says which still take effect. */
   endProcess(process: object, reaches: () => boolean): void {
     for (const actor of this.actors) {
-      if (actor.process !== process || actor.isDone) continue
+      // One that ended may have left something running behind it.
+      if (actor.process !== process || (actor.isDone && actor.waiting.length === 0)) continue
       actor.isDone = actor.isKilled = true
       for (const call of actor.waiting.splice(0)) {
         try {

@@ -5,6 +5,7 @@ import type { Clock } from '../../src/base/time/clock.ts'
 import type { Datastore } from '../../src/datastore/datastore.ts'
 import { DatastoreRegistry, type DatastoreUse } from '../../src/datastore/registry.ts'
 import type { DatastoreSettings } from '../../src/datastore/settings.ts'
+import type { BucketSide } from './bucket/bucket-side.ts'
 import { SimFileSystem } from './kernel/sim-file-system.ts'
 import type { Machine } from './kernel/machine.ts'
 import { STORE_LINK } from './places.ts'
@@ -17,6 +18,7 @@ export const ALIAS_NAME = 'alias'
 export interface ProcessParts {
   readonly scheduler: Scheduler
   readonly machine: Machine
+  readonly bucket: BucketSide | null
   /** As they are now. */
   settings(): DatastoreSettings
   /** Whether a process of this number is there. */
@@ -54,8 +56,10 @@ export class SimProcess {
       self: { pid: id, starttime: 1 },
       isAlive: async (pid) => await Promise.resolve(parts.isAlive(pid)),
     })
+    const { bucket } = parts
     this.registry = new DatastoreRegistry({
       fs,
+      ...(bucket === null ? {} : { openObjects: async () => await bucket.open() }),
       clock,
       operations: this.operations,
       log: silentLog,

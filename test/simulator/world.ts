@@ -1,5 +1,7 @@
 /** Everything that one schedule plays in: the machine, its processes, what was promised, and who watches. */
 import { type DatastoreSettings, defaultSettings } from '../../src/datastore/settings.ts'
+import { BucketChecker } from './bucket/bucket-checker.ts'
+import { type BucketOptions, BucketSide, machineNow } from './bucket/bucket-side.ts'
 import {
   Checker,
   VERIFY_STATE,
@@ -50,6 +52,8 @@ export interface WorldOptions {
   readonly hasAlias: boolean
   /** Days later a collection has to find and remove all that nobody needs. */
   readonly endsWithCollection: boolean
+  /** The store is in a bucket. */
+  readonly bucket?: BucketOptions | null
 }
 
 export interface ReadySnapshot {
@@ -69,7 +73,9 @@ const READY_AGE_SECONDS = 3 * 86_400
 
 export class World implements Scene {
   readonly scheduler: Scheduler
-  readonly machine: Machine
+  /** Null: the store is in a folder. */
+  readonly bucket: BucketSide | null
+  readonly #machine: Machine
   readonly disk: Device
   /** All that keep something when the power is cut; the first is `disk`. */
   readonly disks: Device[]
@@ -87,6 +93,8 @@ export class World implements Scene {
   readonly collections = new Map<Actor, CollectionRun>()
   readonly confirmedAtStep = new Map<string, number>()
   clockSetAtStep = -1
+  /** As the configuration has it. */
+  maintenance: DatastoreSettings['maintenance'] = null
   /** Whether the configuration names the store by a link to it. */
   isConfiguredByLink = false
   /** Process that new operations run in. */
@@ -111,8 +119,6 @@ export class World implements Scene {
 
   constructor(options: WorldOptions, policy: Policy) {
     this.settings = options.settings
-    this.#folderSettings = { ...defaultSettings(STORE_FOLDER), ...options.settings }
-    this.#linkSettings = { ...defaultSettings(STORE_LINK), ...options.settings }
     this.chunkCount = options.chunkCount
     this.isGentle = options.isGentle
     this.countsUses = options.countsUses
@@ -126,15 +132,27 @@ export class World implements Scene {
       const nowMs = scheduler.nowMs + scheduler.wallOffsetMs
       return nowMs - (nowMs % options.timeStepMs)
     }
-    this.machine = new Machine(fileTime)
-    this.disk = this.machine.devices[0] as Device
+    this.#machine = new Machine(fileTime)
+    const machine = this.#machine
+    const { bucket = null } = options
+    this.bucket = bucket === null ? null : new BucketSide({ machine, scheduler }, bucket)
+    const backend = this.bucket === null ? {} : { backend: this.bucket.backend }
+    const settings = { ...options.settings, ...backend }
+    this.#folderSettings = { ...defaultSettings(STORE_FOLDER), ...settings }
+    this.#linkSettings = { ...defaultSettings(STORE_LINK), ...settings }
+    this.disk = machine.devices[0] as Device
     this.disks = [this.disk]
     this.#nextTime = Math.floor(scheduler.wallOffsetMs / 1000) - READY_AGE_SECONDS
     this.#makeStore(options)
     for (const disk of this.disks) disk.tellsLate = options.tellsErrorsLate
     this.current = this.newProcess()
-    this.checker = new Checker(this)
-    this.machine.watcher = this.checker
+    this.checker = this.bucket === null ? new Checker(this) : new BucketChecker(this, this.bucket)
+    machine.watcher = this.checker
+  }
+
+  /** That of whoever runs now. */
+  get machine(): Machine {
+    return (this.bucket === null ? null : machineNow()) ?? this.#machine
   }
 
   /** Of namespace `m`; null if it is on the store's. */
@@ -169,14 +187,27 @@ export class World implements Scene {
   }
 
   newProcess(): SimProcess {
+    const process = this.addProcess(this.#machine)
+    this.current = process
+    return process
+  }
+
+  /** As the configuration has them. */
+  #settingsNow(): DatastoreSettings {
+    const settings = this.isConfiguredByLink ? this.#linkSettings : this.#folderSettings
+    return this.maintenance === null ? settings : { ...settings, maintenance: this.maintenance }
+  }
+
+  /** A process that new operations do not run in by themselves. */
+  addProcess(machine: Machine): SimProcess {
     const process = new SimProcess(this.processes.length + 1, {
       scheduler: this.scheduler,
-      machine: this.machine,
-      settings: () => (this.isConfiguredByLink ? this.#linkSettings : this.#folderSettings),
+      machine,
+      bucket: this.bucket,
+      settings: () => this.#settingsNow(),
       isAlive: (id) => this.processes[id - 1]?.isAlive === true,
     })
     this.processes.push(process)
-    this.current = process
     return process
   }
 
@@ -212,6 +243,12 @@ export class World implements Scene {
     return isWanted
   }
 
+  /** Which process an operation of a kind runs in. */
+  processOf(kind: string): SimProcess {
+    const clone = kind.startsWith('clone') ? (this.bucket?.clone ?? null) : null
+    return clone ?? this.current
+  }
+
   /** Backup times never repeat. */
   takeTime(): number {
     this.#nextTime += 1
@@ -229,13 +266,20 @@ export class World implements Scene {
 
   /** What a server does at its start, as an operation of its own. */
   startRecovery(): void {
-    const process = this.current
-    this.startHelper(`start of process ${process.id}`, async () => await process.recover())
+    this.startRecoveryOf(this.current)
+  }
+
+  startRecoveryOf(process: SimProcess): void {
+    const name = `start of process ${process.id}`
+    this.startHelper(name, async () => await process.recover(), process)
   }
 
   /** An operation of the current process that no schedule names. */
-  startHelper(name: string, work: (actor: Actor) => Promise<void>): void {
-    const process = this.current
+  startHelper(
+    name: string,
+    work: (actor: Actor) => Promise<void>,
+    process: SimProcess = this.current,
+  ): void {
     this.#helperId -= 1
     process.operationCount += 1
     const actor: Actor = this.scheduler.start(
@@ -375,6 +419,7 @@ export class World implements Scene {
     }
     for (const index of options.garbage) this.#putChunk(index)
     for (const ready of options.ready) this.#putSnapshot(ready)
+    this.bucket?.claim(this.#readyMs)
     for (const disk of this.disks) disk.syncAll()
   }
 
@@ -400,8 +445,14 @@ export class World implements Scene {
     this.ledger.begin(`${group}/${formatTime(time)}`, wanted).isAnswered = true
   }
 
+  get #readyMs(): number {
+    return this.scheduler.wallOffsetMs - READY_AGE_SECONDS * 1000
+  }
+
   #putChunk(index: number): void {
-    const { digest, blob } = CHUNKS[index] as (typeof CHUNKS)[number]
+    const chunk = CHUNKS[index] as (typeof CHUNKS)[number]
+    const { digest, blob } = chunk
+    if (this.bucket !== null) return this.bucket.putChunk(chunk, this.#readyMs)
     const folder = `${STORE_FOLDER}/.chunks/${digest.slice(0, 4)}`
     this.machine.mkdir(folder, { recursive: true })
     this.#putFile(`${folder}/${digest}`, blob)
@@ -409,7 +460,8 @@ export class World implements Scene {
 
   #putFile(path: string, data: Uint8Array): void {
     const inode = this.machine.open(path, 'create', 0o644)
-    inode.setData(data, this.scheduler.wallOffsetMs - READY_AGE_SECONDS * 1000)
+    inode.setData(data, this.#readyMs)
+    this.bucket?.putFile(path, data, this.#readyMs)
     inode.ctimeMs = inode.atimeMs = inode.mtimeMs
   }
 }

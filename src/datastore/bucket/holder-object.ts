@@ -18,6 +18,8 @@ export interface HolderObject extends HolderState {
   readonly hostname: string
   /** Modification time of `.in-use`. */
   readonly inUseMs: number
+  /** Whether whoever wrote it was about to collect garbage; false once more when that is over. Default false. */
+  readonly isCollecting?: boolean
 }
 
 export interface BucketState {
@@ -46,20 +48,22 @@ export async function readBucketState(
 
 /** The object's bytes. */
 export function formatHolder(holder: HolderObject): Uint8Array {
-  const { holderId, generation, nonce, hostname, inUseMs } = holder
-  return Buffer.from(JSON.stringify({ holderId, generation, nonce, hostname, inUseMs }))
+  const { holderId, generation, nonce, hostname, inUseMs, isCollecting = false } = holder
+  const value = { holderId, generation, nonce, hostname, inUseMs, isCollecting }
+  return Buffer.from(JSON.stringify(value))
 }
 
 export function parseHolder(bytes: Uint8Array): HolderObject | null {
   const value = parseObject(bytes)
   const { holderId, generation, nonce, hostname, inUseMs } = value ?? {}
+  const isCollecting = value?.['isCollecting'] === true
   const isHolder =
     typeof holderId === 'string' &&
     typeof generation === 'number' &&
     typeof nonce === 'string' &&
     typeof hostname === 'string' &&
     typeof inUseMs === 'number'
-  return isHolder ? { holderId, generation, nonce, hostname, inUseMs } : null
+  return isHolder ? { holderId, generation, nonce, hostname, inUseMs, isCollecting } : null
 }
 
 /** Stock's content of `.in-use`. */

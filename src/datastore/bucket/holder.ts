@@ -15,11 +15,15 @@ export interface BucketHolder {
    * the ledger's entries and is the `doubt` from then on. Resolves to it. Throws the errors of ObjectStore.
    */
   check(signal?: AbortSignal): Promise<string | null>
-  /** As `check`, for the start of something that may only end well if nobody else had the bucket meanwhile. */
+  /**
+   * As `check`, for the start of something that may only end well if nobody else had the bucket meanwhile. Throws
+   * BUCKET_COLLECTED, too, while somebody else who has it collects garbage: he knows nothing of us.
+   */
   watch(signal?: AbortSignal): Promise<HolderWatch>
   /**
-   * Raises the generation, before the first DELETE of a run. Throws BUCKET_STALE (then nothing may be deleted), the
-   * errors of ObjectStore.
+   * Raises the generation: before a run lists its roots ('collecting') and at its end ('idle'), and before anything is
+   * removed that only our own notes say to be garbage. Throws BUCKET_STALE (then nothing may be deleted), the errors of
+   * ObjectStore.
    */
-  raise(signal?: AbortSignal): Promise<void>
+  raise(signal?: AbortSignal, what?: 'idle' | 'collecting'): Promise<void>
 }

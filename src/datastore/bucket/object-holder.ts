@@ -66,6 +66,10 @@ export class ObjectHolder implements BucketHolder {
     // It is somebody else's: whoever that is must not have collected since.
     const { objects, prefix } = this.#options
     const before = await readBucketState(objects, prefix, { signal })
+    if (before.holder?.isCollecting === true) {
+      const { hostname } = before.holder
+      throw errors.BUCKET_COLLECTED({ place: objects.place, hostname, reason: doubt })
+    }
     return {
       end: async (endSignal) => {
         const now = await readBucketState(objects, prefix, { signal: endSignal })
@@ -74,7 +78,7 @@ export class ObjectHolder implements BucketHolder {
     }
   }
 
-  async raise(signal?: AbortSignal): Promise<void> {
+  async raise(signal?: AbortSignal, what: 'idle' | 'collecting' = 'idle'): Promise<void> {
     using _mutex = await this.#mutex.acquire(signal)
     const object = await this.#look(signal)
     const { ledger, objects, prefix } = this.#options
@@ -82,7 +86,7 @@ export class ObjectHolder implements BucketHolder {
     if (object === null || known === null) this.#refuse()
     const next = known.pending ?? nextOf(known)
     await this.#remember({ ...known, pending: next })
-    const body = formatHolder({ ...object, ...next })
+    const body = formatHolder({ ...object, ...next, isCollecting: what === 'collecting' })
     const condition = this.#conditionFor(object.etag)
     const { outcome } = await objects.put(`${prefix}/${HOLDER_OBJECT}`, body, { condition, signal })
     const isWritten = outcome === 'written' && condition.kind !== 'always'

@@ -30,11 +30,12 @@ export class ObjectTree implements RemoteTree {
 
   async write(path: string, bytes: Uint8Array, options: RemoteWriteOptions = {}): Promise<void> {
     const { objects } = this.#options
-    const { isNew = false, signal } = options
+    const { isNew = false, replaces = false, signal } = options
     const key = this.#key(path)
     await this.#checkNotSuspect(key)
     let etag = isNew ? null : ((await objects.head(key, { signal }))?.etag ?? null)
     for (let attempt = 0; attempt < WRITE_ATTEMPTS_MAX; attempt += 1) {
+      if (replaces && etag === null) throw errors.BUCKET_OBJECT_GONE({ place: objects.place, key })
       const condition = this.#conditionFor(etag)
       const { outcome } = await objects.put(key, bytes, { condition, signal })
       if (outcome === 'written') return

@@ -29,5 +29,7 @@ export interface RemoteTree {
 export interface RemoteWriteOptions {
   /** Probably nothing is there: saves a request. Default false. */
   readonly isNew?: boolean
+  /** Throws BUCKET_OBJECT_GONE if nothing is there: it says something of other objects that went with it. */
+  readonly replaces?: boolean
   readonly signal?: AbortSignal | undefined
 }

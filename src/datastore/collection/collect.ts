@@ -18,7 +18,7 @@ import { quote } from '../debug-text.ts'
 import { errors } from '../errors.ts'
 import { CHUNKS_FOLDER } from '../layout.ts'
 import { breathe } from '../sessions/breathe.ts'
-import { beginBucket, raiseHolder } from './bucket/begin-bucket.ts'
+import { beginBucket, checkHolder, lowerHolder } from './bucket/begin-bucket.ts'
 import { BucketSweep } from './bucket/bucket-sweep.ts'
 import { finishBucket } from './bucket/finish-bucket.ts'
 import { flagSnapshots } from './bucket/flag-snapshots.ts'
@@ -94,6 +94,7 @@ export async function collect(store: Datastore, options: CollectOptions): Promis
     await collectAll(run, { identities, memory, passCount: options.passCount ?? 1 })
   } finally {
     await memory.close()
+    if (run.bucketRun !== null) await lowerHolder(run.bucketRun, progress)
   }
   for (const line of statusLines(run.counts)) progress.log(line)
   const status: GcStatus = Object.freeze({ ...run.counts })
@@ -240,7 +241,7 @@ async function sweepPass(
     await checkStore(store, identities)
     checkClock(store.clock, run.start)
     await syncAll(store, roots)
-    if (bucketRun !== null) await raiseHolder(bucketRun, progress.signal)
+    if (bucketRun !== null) await checkHolder(bucketRun, progress.signal)
   }
   const marks = (): MarksState => roots.marks
   const sweepOptions = {

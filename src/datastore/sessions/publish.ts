@@ -98,15 +98,20 @@ export async function publishSnapshot(store: Datastore, options: PublishOptions)
 async function publishInBucket(store: Datastore, options: PublishOptions): Promise<void> {
   const { bucket } = store
   if (bucket === null) return
-  // Whoever had the bucket meanwhile may have collected what this session relied on (races.md R-59).
-  const other = (await options.watch?.end()) ?? null
-  if (other !== null) {
-    const text = `the bucket was not ours during the backup: ${other}`
-    throw errors.SESSION_FAILED({ text })
-  }
+  await checkOurs(options.watch)
   const blob = await store.fs.readFile(options.pendingPath, MANIFEST_BLOB_SIZE_MAX)
   const path = `${options.relativePath}/${MANIFEST_NAME}`
   await bucket.tree.write(path, blob, { isNew: true })
+  // Who came between the two found it unfinished, and may have removed some of it.
+  await checkOurs(options.watch)
+}
+
+/** Whoever had the bucket meanwhile may have collected what this session relied on (races.md R-59). */
+async function checkOurs(watch: HolderWatch | null): Promise<void> {
+  const other = (await watch?.end()) ?? null
+  if (other === null) return
+  const text = `the bucket was not ours during the backup: ${other}`
+  throw errors.SESSION_FAILED({ text })
 }
 
 /** Takes the manifest's name away again, if it has it: nothing may look finished that was not answered so. */

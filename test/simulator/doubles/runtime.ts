@@ -50,4 +50,15 @@ export function processMap<Key, Value>(name: string) {
   }
 }
 
-Object.assign(globalThis, { cairnSimulator: { processMap, processLocal, memoized } })
+/** Stands for a module-level `Set`. */
+export function processSet<Value>(name: string) {
+  const set = (): Set<Value> => processLocal(name, () => new Set<Value>())
+  return {
+    has: (value: Value) => set().has(value),
+    add: (value: Value) => set().add(value),
+    delete: (value: Value) => set().delete(value),
+  }
+}
+
+const shared = { processMap, processSet, processLocal, memoized }
+Object.assign(globalThis, { cairnSimulator: shared })

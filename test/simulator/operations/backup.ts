@@ -153,7 +153,8 @@ export async function backUpAs(running: Running, where: BackupPlace): Promise<vo
   const plans = where.plans ?? planArchives(running)
   const store = await openStore(running)
   const time = where.takeTime?.() ?? ref.time
-  const request = { ns, group: groupOf(ref), time, caller: 'root@pam', benchmark: false }
+  const isCached = world.bucket === null || running.random.chance(0.6)
+  const request = { ns, group: groupOf(ref), time, caller: 'root@pam', benchmark: false, isCached }
   const writer = await beginBackup(store, request)
   writer.attachTask({ upid: UPID, progress: silentProgress() })
   const live = liveWriter(running, writer, place)

@@ -23,8 +23,12 @@ export async function crash({ world, random }: Running): Promise<void> {
 }
 
 export async function cutPower({ world, random }: Running): Promise<void> {
-  for (const process of world.processes) world.endProcess(process, () => random.chance(0.5))
-  world.machine.cutPower(random)
+  const { machine } = world
+  for (const process of world.processes) {
+    if (process.fs.machine === machine) world.endProcess(process, () => random.chance(0.5))
+  }
+  machine.cutPower(random)
+  world.bucket?.cutPower(random)
   world.machine.mkdir('/run/locks', { mode: 0o755 })
   world.scheduler.wallOffsetMs += 60_000 + random.below(600_000)
   world.ledger.findAgain([...visibleSnapshots(world.store)].map(({ key }) => key))

@@ -1,4 +1,19 @@
 /** All operations by name, and how often each is drawn. */
+import {
+  clone,
+  cloneBackup,
+  cloneCollect,
+  cloneForget,
+  collectBucket,
+  loseLedger,
+  loseObject,
+  refresh,
+  rollBackBucket,
+  rollBackDisk,
+  rollBackLedger,
+  rollBackMachine,
+  takeImage,
+} from '../bucket/events.ts'
 import { backUp } from './backup.ts'
 import { collectGarbage, move, moveSpace } from './collect.ts'
 import {
@@ -50,6 +65,19 @@ export const OPERATIONS = {
   stockBackup,
   stockCollect,
   stockMove,
+  collectBucket,
+  refresh,
+  loseObject,
+  loseLedger,
+  takeImage,
+  rollBackDisk,
+  rollBackLedger,
+  rollBackMachine,
+  rollBackBucket,
+  clone,
+  cloneBackup,
+  cloneForget,
+  cloneCollect,
 } satisfies Record<string, (running: Running) => Promise<void>>
 
 export type Kind = keyof typeof OPERATIONS
@@ -85,4 +113,18 @@ export const KINDS: Readonly<Record<Kind, number>> = {
   stockBackup: 0,
   stockCollect: 0,
   stockMove: 0,
+  // In worlds with a bucket: their weights are beside these.
+  collectBucket: 0,
+  refresh: 0,
+  loseObject: 0,
+  loseLedger: 0,
+  takeImage: 0,
+  rollBackDisk: 0,
+  rollBackLedger: 0,
+  rollBackMachine: 0,
+  rollBackBucket: 0,
+  clone: 0,
+  cloneBackup: 0,
+  cloneForget: 0,
+  cloneCollect: 0,
 }

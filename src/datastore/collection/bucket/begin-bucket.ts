@@ -1,4 +1,5 @@
-/** How a collection of a bucket begins, and what comes before its first DELETE (races.md R-39, R-40, R-59). */
+/** How a collection of a bucket begins, what comes before its roots and before its first DELETE (races.md R-39, R-40, R-59). */
+import { toError } from '../../../base/errors.ts'
 import type { Progress } from '../../../base/progress.ts'
 import type { StoreBucket } from '../../bucket/store-bucket.ts'
 import type { Datastore } from '../../datastore.ts'
@@ -30,12 +31,32 @@ export async function beginBucket(
   return { bucket, offsetMs, remoteOnly: null, isRaised: false }
 }
 
-/** To be awaited before the first DELETE of a run: whoever has an older copy of us hears of it from now on. */
+/**
+ * To be awaited before the bucket's own indexes are listed: whoever has an older copy of us hears of it from now on. A
+ * backup of his that was finished before has its indexes in that list; one that is not can only fail.
+ */
 export async function raiseHolder(run: BucketRun, signal: AbortSignal): Promise<void> {
   if (run.isRaised) return
-  await run.bucket.holder.raise(signal)
+  await run.bucket.holder.raise(signal, 'collecting')
   checkFresh(run.bucket)
   run.isRaised = true
+}
+
+/** To be awaited at the end of a run, however it ended. What fails is a warning: the next run says so again. */
+export async function lowerHolder(run: BucketRun, progress: Progress): Promise<void> {
+  if (!run.isRaised) return
+  run.isRaised = false
+  try {
+    await run.bucket.holder.raise(undefined, 'idle')
+  } catch (error) {
+    progress.warn(`cannot say in the bucket that the collection is over: ${toError(error).message}`)
+  }
+}
+
+/** To be awaited before the first DELETE of a run. Throws COLLECTION_UNSAFE if the bucket is not ours any more. */
+export async function checkHolder({ bucket }: BucketRun, signal: AbortSignal): Promise<void> {
+  await bucket.holder.check(signal)
+  checkFresh(bucket)
 }
 
 /** Throws COLLECTION_UNSAFE while what is known here may be older than the bucket. */

@@ -11,6 +11,7 @@ import { Marks, MARKS_MAX } from '../marks.ts'
 import { MarksFull, type Roots } from '../roots.ts'
 import type { CollectionRun } from '../run.ts'
 import { isExpectedPlace } from '../walk-roots.ts'
+import { raiseHolder } from './begin-bucket.ts'
 import { markObject, type RemoteIndex } from './mark-object.ts'
 import { ObjectIdentities } from './object-identities.ts'
 
@@ -19,7 +20,7 @@ const CONTENTS_FOLDER = '.cnt'
 
 /**
  * Adds the marks of the bucket's own indexes to those of `roots`, which has read the local tree. Throws
- * COLLECTION_MARK_FAILED, MarksFull, the errors of ObjectStore: then nothing may be swept.
+ * COLLECTION_MARK_FAILED, MarksFull, BUCKET_STALE, the errors of ObjectStore: then nothing may be swept.
  */
 export async function markRemoteRoots(
   run: CollectionRun,
@@ -29,6 +30,7 @@ export async function markRemoteRoots(
   const { bucketRun } = run
   const { signal } = run.progress
   if (bucketRun === null) return
+  await raiseHolder(bucketRun, signal)
   bucketRun.remoteOnly ??= await findRemoteOnly(run, bucketRun.bucket, roots)
   const marks = new Marks(roots.marks)
   for (const index of bucketRun.remoteOnly) {

@@ -1,0 +1,252 @@
+/**
+ * The invariants of a datastore in a bucket. What counts is the bucket: whoever has nothing else restores from it. They
+ * are looked at with each object that comes or goes.
+ */
+import type { Digest } from '../../../src/formats/digest.ts'
+import { digestToBytes } from '../../../src/formats/digest.ts'
+import type { StoredObject } from '../../../src/storage/object-store.ts'
+import type { Actor } from '../actor.ts'
+import { Checker, type LiveWriter, VERIFY_STATE } from '../checker.ts'
+import type { Inode } from '../kernel/disk.ts'
+import { MANIFEST, placeOf, visibleSnapshots } from '../places.ts'
+import { wholeDigest } from '../restore.ts'
+import type { SimProcess } from '../sim-process.ts'
+import { Violation } from '../violation.ts'
+import type { World } from '../world.ts'
+import { type BucketSide, machineNow } from './bucket-side.ts'
+import {
+  digestsOf,
+  finishedIn,
+  hasWhole,
+  placeOfKey,
+  snapshotsIn,
+  whyNotInBucket,
+} from './bucket-tree.ts'
+
+/** Who may be asked to remove snapshots. */
+const REMOVERS = /^(?:forget|prune|removeGroup|removeSpace|move|moveSpace|cloneForget)\b/
+/** Times of objects are whole seconds. */
+const SECOND_MS = 1000
+
+export class BucketChecker extends Checker {
+  readonly #world: World
+  readonly #bucket: BucketSide
+
+  constructor(world: World, bucket: BucketSide) {
+    super(world)
+    this.#world = world
+    this.#bucket = bucket
+    bucket.checker = this
+    bucket.objects.watcher = {
+      put: (object, before) => this.#put(object, before),
+      deleted: (object) => this.#deleted(object),
+    }
+  }
+
+  /** The local tree is a copy: that a file of it goes says nothing. */
+  override removed(): void {}
+
+  override moved(inode: Inode, from: { readonly folder: Inode; readonly name: string }): void {
+    const before = placeOf(`${from.folder.path}/${from.name}`)
+    if (before?.kind !== 'snapshot' || before.file !== '' || inode.kind !== 'folder') return
+    const after = placeOf(inode.path)
+    const { ledger, lastActor, liveWriters, readers } = this.#world
+    if (after?.kind === 'snapshot' && after.file === '') return ledger.moved(before.key, after.key)
+    const name = lastActor?.name ?? ''
+    if (!REMOVERS.test(name)) return
+    for (const writer of liveWriters) {
+      const isHere = (writer.actor.process as SimProcess).fs.machine === this.#world.machine
+      if (isHere && writer.baseKey === before.key) this.#fail('I10', `the base ${before.key} went`)
+    }
+    for (const reader of readers) {
+      if (reader.key === before.key) this.#fail('I11', `${before.key} was removed while it is read`)
+    }
+  }
+
+  override sessionBegins(writer: LiveWriter): void {
+    const { machine } = (writer.actor.process as SimProcess).fs
+    for (const other of this.#world.liveWriters) {
+      const isHere = (other.actor.process as SimProcess).fs.machine === machine
+      if (isHere && other.group === writer.group) {
+        this.#fail('I9', `two sessions write ${writer.group}`)
+      }
+    }
+  }
+
+  override checkAll(when: string): void {
+    const { ledger } = this.#world
+    for (const [key, files] of finishedIn(this.#bucket.objects)) {
+      if (ledger.excused.has(key)) continue
+      const archives = ledger.snapshots.get(key)?.archives ?? null
+      const wanted = { archives, damaged: ledger.damaged }
+      const why = whyNotInBucket(this.#bucket.objects, files, wanted)
+      if (why !== null) this.#fail('I23', `${key} does not restore ${when}: ${why}`)
+    }
+  }
+
+  override checkPromises(when: string): void {
+    const { ledger } = this.#world
+    const snapshots = snapshotsIn(this.#bucket.objects)
+    for (const [key, { isAnswered, mayBeGone }] of ledger.snapshots) {
+      if (!isAnswered || mayBeGone || ledger.excused.has(key)) continue
+      if (snapshots.get(key)?.has(MANIFEST) !== true) {
+        this.#fail('I23', `${key} was answered as finished and is gone ${when}`)
+      }
+    }
+  }
+
+  override checkNotes(): void {
+    const { ledger } = this.#world
+    // Without conditions a late PUT replaces a newer one: nothing can be done about it (races.md R-70).
+    if (this.#bucket.options.ignores.length > 0) return
+    for (const [key, files] of finishedIn(this.#bucket.objects)) {
+      const expected = ledger.snapshots.get(key)
+      const text = Buffer.from(files.get(MANIFEST) ?? '')
+      if (expected === undefined || ledger.excused.has(key)) continue
+      if (expected.notes !== null && !text.includes(JSON.stringify(expected.notes))) {
+        this.#fail('I18', `the notes of ${key} are lost`)
+      }
+      if (expected.isVerified && !text.includes(VERIFY_STATE)) {
+        this.#fail('I18', `the state of the verification of ${key} is lost`)
+      }
+    }
+  }
+
+  /** What was answered as finished is in the bucket. */
+  override checkDurable(key: string): void {
+    const { ledger } = this.#world
+    const { objects } = this.#bucket
+    const archives = ledger.snapshots.get(key)?.archives ?? null
+    const files = snapshotsIn(objects).get(key)
+    const why = whyNotInBucket(objects, files, { archives, damaged: ledger.damaged })
+    if (why !== null) this.#fail('I23', `${key} was answered as finished: ${why}`)
+  }
+
+  /** I3: what was told to be stored is there, or its bytes are kept until it is sure. */
+  override checkStored(digest: string): void {
+    const { objects } = this.#bucket
+    if (this.#world.ledger.damaged.has(digest) || hasWhole(objects, digest)) return
+    // Whoever has a copy beside him may be told so, and cannot finish then.
+    if (this.#bucket.clone !== null) return
+    const machine = machineNow()
+    if (machine !== null && this.#bucket.isSuspect(machine, digest)) return
+    this.#fail('I3', `chunk ${digest.slice(0, 8)} was answered as stored and is not there`)
+  }
+
+  override manifestOf(key: string): Buffer | null {
+    const manifest = snapshotsIn(this.#bucket.objects).get(key)?.get(MANIFEST)
+    return manifest === undefined ? null : Buffer.from(manifest)
+  }
+
+  /** R-30, R-32: what is gone is not known any more after a collection that has looked. */
+  checkForgotten(process: SimProcess, lost: Iterable<string>): void {
+    const { objects } = this.#bucket
+    for (const digest of lost) {
+      if (hasWhole(objects, digest) || this.#knower(process.fs.machine, digest) === null) continue
+      this.#fail('I14', `the ledger knows ${digest.slice(0, 8)}, which a collection did not find`)
+    }
+  }
+
+  /** R-57: after a refresh the local tree is what the bucket has. */
+  checkSides(): void {
+    const { store, ledger } = this.#world
+    const remote = new Set([...finishedIn(this.#bucket.objects)].map(([key]) => key))
+    for (const { key, folder } of visibleSnapshots(store)) {
+      const isFinished = folder.entries?.has(MANIFEST) === true
+      if (isFinished && !remote.delete(key)) {
+        this.#fail('R-57', `${key} is here after a refresh, the bucket has it not`)
+      }
+    }
+    for (const key of remote) {
+      if (!ledger.excused.has(key)) this.#fail('R-57', `${key} is not here after a refresh`)
+    }
+  }
+
+  #put(object: StoredObject, before: StoredObject | undefined): void {
+    const place = placeOfKey(object.key)
+    if (place?.kind === 'chunk') {
+      if (wholeDigest(object.body) === place.digest) this.#world.ledger.damaged.delete(place.digest)
+      else this.#fail('I4', `chunk ${place.digest.slice(0, 8)} got its name without its content`)
+    }
+    if (place?.kind !== 'snapshot' || place.file !== MANIFEST || before !== undefined) return
+    const { objects } = this.#bucket
+    const { ledger } = this.#world
+    const archives = ledger.snapshots.get(place.key)?.archives ?? null
+    const files = snapshotsIn(objects).get(place.key)
+    const why = whyNotInBucket(objects, files, { archives, damaged: ledger.damaged })
+    const isLate = this.#bucket.network.sender?.isLate === true
+    const { isAnswered = false, mayBeGone = false } = ledger.snapshots.get(place.key) ?? {}
+    // Known, see docs/simulator.md: nobody relies on it, and it does not restore.
+    if (isLate && (!isAnswered || mayBeGone)) ledger.excused.add(place.key)
+    // Whoever sees that somebody else had the bucket takes it back before he answers.
+    else if (!isAnswered && this.#bucket.clone !== null) return
+    else if (why !== null) this.#fail('I2', `${place.key} became finished: ${why}`)
+    this.#world.liveWriters.forEach((writer) => {
+      if (writer.key === place.key) this.#world.liveWriters.delete(writer)
+    })
+  }
+
+  #deleted(object: StoredObject): void {
+    const place = placeOfKey(object.key)
+    if (place === null) return
+    if (place.kind === 'chunk') return this.#chunkGone(place.digest, object)
+    if (place.file === MANIFEST) this.#snapshotGone(place.key)
+  }
+
+  #snapshotGone(key: string): void {
+    const expected = this.#world.ledger.snapshots.get(key)
+    const { sender } = this.#bucket.network
+    if (expected === undefined) return
+    const name = sender?.actor.name ?? ''
+    if (expected.isAnswered && !expected.mayBeGone && !REMOVERS.test(name)) {
+      this.#fail('I13', `${key}, which was answered as finished, was removed by ${name}`)
+    }
+    expected.mayBeGone = true
+  }
+
+  #chunkGone(digest: string, object: StoredObject): void {
+    if (this.#world.isDestroying) return
+    const { objects, network } = this.#bucket
+    const { sender } = network
+    const who = `${sender?.actor.name ?? 'nobody'}${sender?.isLate === true ? ', late' : ''}`
+    const chunk = `chunk ${digest.slice(0, 8)}`
+    if (wholeDigest(object.body) === digest) {
+      for (const [key, files] of finishedIn(objects)) {
+        for (const named of digestsOf(files)) {
+          if (named === digest) this.#fail('I1', `${chunk} of ${key} was removed by ${who}`)
+        }
+      }
+    }
+    if (sender === null) return
+    const knower = this.#knower((sender.actor.process as SimProcess).fs.machine, digest)
+    if (knower !== null) this.#fail('I14', `${chunk} was removed by ${who}, ${knower} knows it`)
+    if (!sender.isLate) this.#checkAge(sender.actor, chunk, object)
+  }
+
+  /** I7: younger than the grace, by the store's own clock. */
+  #checkAge(actor: Actor, chunk: string, { modifiedMs }: StoredObject): void {
+    const run = this.#world.collections.get(actor)
+    if (run === undefined || run.keptSinceMs === null) return
+    const { clockOffsetMs } = this.#bucket.options
+    if (modifiedMs - clockOffsetMs <= run.keptSinceMs + SECOND_MS) return
+    this.#fail('I7', `${chunk} was removed within its grace`)
+  }
+
+  /** I14: who relies on an entry of the ledger. */
+  #knower(machine: SimProcess['fs']['machine'], digest: string): string | null {
+    for (const process of this.#world.processes) {
+      if (!process.isAlive || process.fs.machine !== machine) continue
+      for (const { core } of process.stores) {
+        const { bucket } = core
+        if (bucket === null || core.isClosed || bucket.isStale) continue
+        if (bucket.ledger.knowsAt(digestToBytes(digest as Digest), 0) === null) continue
+        return `the ledger of process ${process.id}`
+      }
+    }
+    return null
+  }
+
+  #fail(invariant: string, text: string): void {
+    this.#world.fail(new Violation(invariant, text))
+  }
+}
