@@ -2,10 +2,10 @@
 import { silentLog } from '../../src/base/log.ts'
 import { ActiveOperations } from '../../src/datastore/active-operations.ts'
 import type { Clock } from '../../src/base/time/clock.ts'
+import type { OpenedObjects } from '../../src/datastore/bucket/store-bucket.ts'
 import type { Datastore } from '../../src/datastore/datastore.ts'
 import { DatastoreRegistry, type DatastoreUse } from '../../src/datastore/registry.ts'
 import type { DatastoreSettings } from '../../src/datastore/settings.ts'
-import type { BucketSide } from './bucket/bucket-side.ts'
 import { SimFileSystem } from './kernel/sim-file-system.ts'
 import type { Machine } from './kernel/machine.ts'
 import { STORE_LINK } from './places.ts'
@@ -18,7 +18,8 @@ export const ALIAS_NAME = 'alias'
 export interface ProcessParts {
   readonly scheduler: Scheduler
   readonly machine: Machine
-  readonly bucket: BucketSide | null
+  /** Null: the store is in a folder. */
+  readonly bucket: { open(): Promise<OpenedObjects> } | null
   /** As they are now. */
   settings(): DatastoreSettings
   /** Whether a process of this number is there. */

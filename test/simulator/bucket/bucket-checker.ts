@@ -6,13 +6,13 @@ import type { Digest } from '../../../src/formats/digest.ts'
 import { digestToBytes } from '../../../src/formats/digest.ts'
 import type { StoredObject } from '../../../src/storage/object-store.ts'
 import type { Actor } from '../actor.ts'
-import { Checker, type LiveWriter, VERIFY_STATE } from '../checker.ts'
+import { Checker, type LiveWriter, type Scene, VERIFY_STATE } from '../checker.ts'
 import type { Inode } from '../kernel/disk.ts'
+import type { Machine } from '../kernel/machine.ts'
 import { MANIFEST, placeOf, visibleSnapshots } from '../places.ts'
 import { wholeDigest } from '../restore.ts'
 import type { SimProcess } from '../sim-process.ts'
 import { Violation } from '../violation.ts'
-import type { World } from '../world.ts'
 import { type BucketSide, machineNow } from './bucket-side.ts'
 import {
   digestsOf,
@@ -28,11 +28,17 @@ const REMOVERS = /^(?:forget|prune|removeGroup|removeSpace|move|moveSpace|cloneF
 /** Times of objects are whole seconds. */
 const SECOND_MS = 1000
 
+/** What it looks at besides. */
+export interface BucketScene extends Scene {
+  /** That of whoever runs now. */
+  readonly machine: Machine
+}
+
 export class BucketChecker extends Checker {
-  readonly #world: World
+  readonly #world: BucketScene
   readonly #bucket: BucketSide
 
-  constructor(world: World, bucket: BucketSide) {
+  constructor(world: BucketScene, bucket: BucketSide) {
     super(world)
     this.#world = world
     this.#bucket = bucket

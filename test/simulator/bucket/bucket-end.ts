@@ -9,7 +9,7 @@ import { UPID } from '../operations/operation.ts'
 import { Violation } from '../violation.ts'
 import type { World } from '../world.ts'
 import type { BucketSide } from './bucket-side.ts'
-import { resetProtocols } from './protocols.ts'
+import { resetProtocols } from './markers.ts'
 import { digestsOf, finishedIn, snapshotsIn } from './bucket-tree.ts'
 
 /** Longer than any grace, and than a clock was set back. */

@@ -20,12 +20,11 @@ import { SPACE_FOLDER, STORE_FOLDER } from '../places.ts'
 import { Random } from '../random.ts'
 import { currentActor, type Scheduler } from '../scheduler.ts'
 import { type SimProcess, STORE_NAME } from '../sim-process.ts'
-import type { BucketChecker } from './bucket-checker.ts'
 import { DiskImage } from './disk-image.ts'
 import { LedgerThread } from './ledger-thread.ts'
 import { SimNetwork, type Weather } from './network.ts'
 import { SimObjects } from './objects.ts'
-import { resetProtocols } from './protocols.ts'
+import { resetProtocols } from './markers.ts'
 import { SimObjectStore } from './sim-object-store.ts'
 import { SimDatabaseFile, useDatabaseFiles } from './sqlite.ts'
 
@@ -57,6 +56,12 @@ export interface BucketImage {
   readonly objects: ReadonlyMap<string, StoredObject>
 }
 
+/** What the checker looks at when it is asked. */
+export interface SideChecks {
+  checkForgotten(process: SimProcess, lost: Iterable<string>): void
+  checkSides(): void
+}
+
 export class BucketSide {
   readonly objects: SimObjects
   readonly network: SimNetwork
@@ -72,7 +77,7 @@ export class BucketSide {
   clone: SimProcess | null = null
   /** Chunks that the schedule itself took from the bucket, with the step. */
   readonly lost = new Map<string, number>()
-  checker: BucketChecker | null = null
+  checker: SideChecks | null = null
   /** Whose ledger's thread runs now. */
   #acting: Machine | null = null
   /** Whether disk, ledger or bucket was rolled back, or the machine was copied: what is here may be older. */

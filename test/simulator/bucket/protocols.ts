@@ -1,42 +1,8 @@
 /**
  * The protocols that stock tried for a bucket (datastore-semantics.md 19.5, 19.7), in place of our gate and marks: how we
- * know that the simulator sees what they lose. What stock keeps in its files is here: markers of uploads, and which
- * chunks were touched; an entry of the ledger stands for its file of the chunk.
+ * know that the simulator sees what they lose.
  */
-import { Mutex } from '../../../src/base/async/mutex.ts'
-import { type Digest, digestToBytes } from '../../../src/formats/digest.ts'
-import { readIndexFile } from '../../../src/datastore/snapshot-files.ts'
-import type { Datastore } from '../../../src/datastore/datastore.ts'
 import type { Mutation } from '../mutation.ts'
-
-/** What a machine's disk has; one of each per schedule. */
-class Markers {
-  /** Held for a look at the files, and by a collection from its look to the answer of its DELETE. */
-  readonly mutex = new Mutex()
-  readonly uploads = new Set<Digest>()
-  readonly touched = new Set<Digest>()
-
-  /** Whether a collection leaves an object alone that no index names. */
-  keeps(digest: Digest, isKnown: boolean): boolean {
-    return isKnown ? this.touched.has(digest) : this.uploads.has(digest)
-  }
-
-  /** 4.0: everything that an index names counts as there. */
-  async expectAll(store: Datastore, paths: Iterable<string>): Promise<void> {
-    for (const path of paths) {
-      const index = await readIndexFile(store, `${store.path}/${path}`).catch(() => null)
-      for (const digest of index?.digests() ?? []) {
-        const ledger = store.bucket?.ledger
-        if (ledger?.knowsAt(digestToBytes(digest), 0) === null) ledger.add(digest, null)
-      }
-    }
-  }
-}
-
-/** To be called before each schedule. */
-export function resetProtocols(): void {
-  Object.assign(globalThis.cairnSimulator, { markers: new Markers() })
-}
 
 const BACKEND = 'src/storage/bucket-chunks/s3-backend.ts'
 const DELETES = 'src/datastore/collection/bucket/deletes.ts'
