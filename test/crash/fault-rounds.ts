@@ -1,14 +1,15 @@
 /** Rounds in which the n-th call of the file system fails once, in the middle of a server that goes on. */
 import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
-import { nodeFileSystem } from '../../src/base/fs/node-file-system.ts'
 import type { Connection } from '../../src/client/connection.ts'
 import { startServer } from '../../src/server/server.ts'
 import { type CairnData, tokenEnvironment } from '../support/cairn-data.ts'
 import { checkAfterCrash, copyData } from '../support/crash-rig.ts'
 import { FaultFileSystem } from '../support/fault-file-system.ts'
+import { openFilesBelow } from '../support/power-cut.ts'
 import { untilNoTaskRuns } from '../support/running-tasks.ts'
 import { backUpSmall, checkRestores, connectTo, listNumbers } from '../support/small-backups.ts'
+import { unsyncedFileSystem } from '../support/unsynced-file-system.ts'
 import type { FaultScenario } from './fault-scenarios.ts'
 
 /** A disk that is full, one that is broken, a process out of descriptors. */
@@ -34,7 +35,7 @@ export async function failAtStep(
   { folder, ...fault }: Fault & { readonly folder: string },
 ): Promise<FaultRound> {
   const data = copyData(template, folder)
-  const faults = new FaultFileSystem(nodeFileSystem)
+  const faults = new FaultFileSystem(unsyncedFileSystem)
   const place = { paths: data.paths, host: '127.0.0.1', port: 0 }
   const server = await startServer({ ...place, fs: faults.fs })
   let step = 'no fault'
@@ -57,8 +58,10 @@ export async function failAtStep(
     await backUpSmall(connection, { number: 2, group: 'host/web2' })
     await checkRestores(connection, { number: 2, group: 'host/web2' })
     await server.close()
+    // What nobody closes ends the process when its garbage is collected.
+    assert.deepEqual(openFilesBelow(folder), [], 'left open')
     const { end = numbers, backups = [] } = scenario
-    await checkAfterCrash(data, { there: end, backups, step })
+    await checkAfterCrash(data, { there: end, backups, step, fs: unsyncedFileSystem })
     rmSync(folder, { recursive: true })
     return { stepCount: steps.length, wasAnswered }
   } catch (error) {

@@ -15,7 +15,11 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { nativeCall } from '../../src/base/fs/native.ts'
+import { captureDisk, type DiskImage, writeImage } from './disk-image.ts'
 
+const EXT4_OPTIONS = ['-E', 'lazy_itable_init=0', '-J', 'size=4']
+/** Less than xfs wants for use. */
+const XFS_OPTIONS = ['--unsupported', '-l', 'size=8m']
 const IMAGE_SIZE = 512 << 20
 /** The mount is busy until killed processes have left it. */
 const UNMOUNT_ATTEMPTS_MAX = 400
@@ -35,7 +39,7 @@ export type CutFileSystem = 'ext4' | 'xfs'
 /** Why a power cut cannot be played here, or null. */
 export function powerCutLacks(kind: CutFileSystem): string | null {
   if (process.getuid?.() !== 0) return 'needs root'
-  for (const program of [`mkfs.${kind}`, 'losetup']) {
+  for (const program of [`mkfs.${kind}`, 'losetup', 'fallocate']) {
     if (spawnSync('which', [program]).status !== 0) return `needs ${program}`
   }
   return null
@@ -55,8 +59,10 @@ export class CutDisk implements Disposable {
     mkdirSync(folder, { recursive: true })
     writeFileSync(this.#image, '')
     truncateSync(this.#image, IMAGE_SIZE)
-    if (kind === 'ext4') run('mkfs.ext4', '-q', '-F', '-E', 'lazy_itable_init=0', this.#image)
-    else run('mkfs.xfs', '-q', '-f', this.#image)
+    // Small journals: they are most of what an image of the disk holds.
+    if (kind === 'ext4') run('mkfs.ext4', '-q', '-F', ...EXT4_OPTIONS, this.#image)
+    else run('mkfs.xfs', '-q', '-f', ...XFS_OPTIONS, this.#image)
+    run('fallocate', '--dig-holes', this.#image)
     this.#device = run('losetup', '--find', '--show', this.#image).trim()
     this.#mount()
   }
@@ -87,9 +93,30 @@ export class CutDisk implements Disposable {
     this.#mount()
   }
 
+  /** What the disk holds; mounted, what a cut at this moment would leave, and the file system goes on. */
+  capture(): DiskImage {
+    return captureDisk(this.#image, this.#device)
+  }
+
+  /** Unmounts after `stop`. Throws as `restart`. */
+  remove(): void {
+    this.#unmount()
+  }
+
+  /** Gives up the space of what was removed: nothing of it is in an image then. */
+  trim(): void {
+    run('fstrim', this.folder)
+  }
+
+  /** Mounts a disk that holds `image`, after `remove`. */
+  insert(image: DiskImage): void {
+    writeImage(this.#image, image)
+    this.#mount()
+  }
+
   [Symbol.dispose](): void {
     // After a failure something may still be at work: the failure is what must be heard.
-    nativeCall(UMOUNT, [this.folder, DETACH])
+    nativeCall(UMOUNT, [this.folder, DETACH], { allowed: ['EINVAL'] })
     run('losetup', '--detach', this.#device)
     rmSync(this.#image, { force: true })
     rmdirSync(this.folder)

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { readdir, readFile, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { zstdDecompressSync } from 'node:zlib'
+import { FaultFileSystem } from '../../../test/support/fault-file-system.ts'
+import { openFilesBelow } from '../../../test/support/power-cut.ts'
 import { makeTemporaryFolder } from '../../../test/support/temporary-folder.ts'
 import { nodeFileSystem } from './node-file-system.ts'
 import { RotatingLog } from './rotating-log.ts'
@@ -49,5 +51,25 @@ suite('RotatingLog', () => {
     log.append('kept\n')
     await log.flush()
     assert.equal(await readFile(join(folder, 'missing', 'x.log'), 'utf8'), 'kept\n')
+  })
+  test('closes a new file that it cannot give away', {
+    skip: process.geteuid?.() === 0 ? false : 'only root gives files away',
+  }, async () => {
+    const folder = await makeTemporaryFolder()
+    const faults = new FaultFileSystem(nodeFileSystem)
+    const path = join(folder, 'x.log')
+    for (const name of ['stat', 'handle.chown']) {
+      const failures: unknown[] = []
+      const onError = (error: unknown): void => void failures.push(error)
+      const log = new RotatingLog(faults.fs, path, { onError })
+      faults.reset()
+      faults.plan({ at: 1, name, errno: 'EIO' })
+      log.append('lost\n')
+      await log.flush()
+      faults.assertAllUsed()
+      assert.equal(failures.length, 1)
+      assert.deepEqual(openFilesBelow(folder), [], name)
+      await unlink(path)
+    }
   })
 })

@@ -83,10 +83,16 @@ export class RotatingLog {
   /** As root, the file belongs to the folder's owner, who may have to go on with it. */
   async #create(): Promise<FileHandle> {
     const handle = await this.#fs.open(this.#path, 'read-write-create', FILE_MODE)
-    if (process.geteuid?.() === 0) {
-      const { uid, gid } = await this.#fs.stat(dirname(this.#path))
-      await handle.chown(uid, gid)
+    try {
+      if (process.geteuid?.() === 0) {
+        const { uid, gid } = await this.#fs.stat(dirname(this.#path))
+        await handle.chown(uid, gid)
+      }
+      return handle
+    } catch (error) {
+      // Left open, it would end the process when its garbage is collected.
+      await handle.close()
+      throw error
     }
-    return handle
   }
 }
