@@ -16,6 +16,7 @@ import {
 } from '../../src/client/snapshots.ts'
 import { formatSnapshot, parseGroup, parseSnapshot } from '../../src/formats/names.ts'
 import { Random } from '../simulator/random.ts'
+import { AwakeClock } from '../support/awake-clock.ts'
 import { prepareCairnData, tokenEnvironment } from '../support/cairn-data.ts'
 import { startCairn } from '../support/cairn-process.ts'
 import { runClient } from '../support/run-client.ts'
@@ -25,6 +26,11 @@ import { listDisk } from '../support/tree-listing.ts'
 
 /** On top of the duration, for a machine that is too slow to do everything once. */
 const LATE_MAX_MS = 120_000
+/** Of one client, which may run at the lowest weight beside much else. */
+const CLIENT_MAX_MS = 900_000
+/** The client's limit for a connection counts the wall's time: at the lowest weight it may be over at once. */
+const UNANSWERED = /no answer within/
+const LATE = /no answer within|ECONNRESET|EPIPE|hang up|closed|aborted|time.?out/i
 /** What is backed up: this project's sources. */
 const TREE = join(import.meta.dirname, '..', '..', 'src')
 const GROUPS = ['host/one', 'host/two']
@@ -33,11 +39,15 @@ const DAY_SECONDS = 86_400
 const CHANGED_SIZE = 100_000
 
 export interface BesideSummary {
-  backups: number
-  restores: number
-  collections: number
-  verifications: number
-  removals: number
+  readonly done: {
+    backups: number
+    restores: number
+    collections: number
+    verifications: number
+    removals: number
+  }
+  /** Not done, because this process was stopped meanwhile or had no time. */
+  unanswered: number
 }
 
 interface Rig {
@@ -53,7 +63,7 @@ interface Rig {
   time: number
 }
 
-/** Runs for `durationMs`, on a slow machine until each kind was done once, in the new folder `folder`; throws at the first thing that is wrong. */
+/** Runs for `durationMs` (time in which it was stopped does not count), on a slow machine until each kind was done once, in the new folder `folder`; throws at the first thing that is wrong. */
 export async function runBeside(
   folder: string,
   { durationMs, seed }: { readonly durationMs: number; readonly seed: number },
@@ -63,8 +73,9 @@ export async function runBeside(
   await using server = await startCairn(data.data)
   const environment = tokenEnvironment(data, server)
   await using connection = await connectTo(environment)
-  const summary = { backups: 0, restores: 0, collections: 0, verifications: 0, removals: 0 }
-  const end = performance.now() + durationMs
+  const done = { backups: 0, restores: 0, collections: 0, verifications: 0, removals: 0 }
+  const summary: BesideSummary = { done, unanswered: 0 }
+  using clock = new AwakeClock()
   let failure: unknown = null
   const rig: Rig = {
     folder,
@@ -75,8 +86,8 @@ export async function runBeside(
     summary,
     time: Date.UTC(2026, 0, 1) / 1000,
     isOver: () => {
-      if (failure !== null || performance.now() > end + LATE_MAX_MS) return true
-      return performance.now() > end && Object.values(summary).every((count) => count > 0)
+      if (failure !== null || clock.elapsedMs > durationMs + LATE_MAX_MS) return true
+      return clock.elapsedMs > durationMs && Object.values(summary.done).every((count) => count > 0)
     },
   }
   const loops = GROUPS.map((group) => async () => await backUpChanged(rig, group))
@@ -89,7 +100,7 @@ export async function runBeside(
   // Each loop waits until another has done something: then there may be something new for it. Who found nothing to do
   // wakes nobody: two of them would never let anything else happen.
   let turnEnd = Promise.withResolvers<void>()
-  const doneCount = (): number => Object.values(summary).reduce((sum, count) => sum + count, 0)
+  const doneCount = (): number => Object.values(summary.done).reduce((sum, count) => sum + count, 0)
   const endTurn = (): void => {
     turnEnd.resolve()
     turnEnd = Promise.withResolvers()
@@ -97,7 +108,14 @@ export async function runBeside(
   const running = loops.map(async (turn) => {
     while (!rig.isOver()) {
       const before = doneCount()
-      await turn().catch((error: unknown) => (failure ??= error))
+      const stops = clock.stopCount
+      await turn().catch((error: unknown) => {
+        // Who was stopped in the middle of a connection finds its time over; what was not answered does not count.
+        const isLate = (clock.stopCount > stops ? LATE : UNANSWERED).test(errorChain(error))
+        if (!isLate) failure ??= error
+        else summary.unanswered += 1
+        endTurn()
+      })
       if (doneCount() !== before || failure !== null) endTurn()
       if (!rig.isOver()) await turnEnd.promise
     }
@@ -130,36 +148,31 @@ async function backUpChanged(rig: Rig, group: string): Promise<void> {
   const args = ['backup', `root.pxar:${tree}`, '--backup-id', id, '--backup-time', `${rig.time}`]
   await client(rig, args)
   trees.set(name, listing)
-  summary.backups += 1
+  summary.done.backups += 1
 }
 
 async function collect({ connection, summary }: Rig): Promise<void> {
   const { data } = await connection.post(storePath(connection, 'gc'), {})
   await untilTaskEnds(connection, upidOf(data))
-  summary.collections += 1
+  summary.done.collections += 1
 }
 
 async function verify({ connection, summary }: Rig): Promise<void> {
   const path = storePath(connection, 'verify')
   const { data } = await connection.post(path, { 'ignore-verified': false })
   await untilTaskEnds(connection, upidOf(data))
-  summary.verifications += 1
+  summary.done.verifications += 1
 }
 
 /** Prune of one group, or forget of a snapshot of it that is not the last. */
-async function removeSome({ connection, random, summary, trees }: Rig): Promise<void> {
+async function removeSome(rig: Rig): Promise<void> {
+  const { connection, random, summary, trees } = rig
   const group = random.pick(GROUPS)
   const names = [...trees.keys()].filter((name) => name.startsWith(`${group}/`)).toSorted()
   const old = names.slice(0, -KEPT_COUNT)
   if (old.length === 0) return
-  if (random.chance(0.5)) {
-    for (const name of old) trees.delete(name)
-    await pruneGroup(
-      connection,
-      { namespace: '', group: parseGroup(group) },
-      { 'keep-last': KEPT_COUNT },
-    )
-  } else {
+  if (random.chance(0.5)) await prune(rig, { group, names })
+  else {
     const name = random.pick(old)
     trees.delete(name)
     try {
@@ -169,7 +182,29 @@ async function removeSome({ connection, random, summary, trees }: Rig): Promise<
       if (!/locked|lock/.test(String(error))) throw error
     }
   }
-  summary.removals += 1
+  summary.done.removals += 1
+}
+
+/** Of what the server has: a backup may have ended that is not noted here yet, or was never answered. */
+async function prune(
+  { connection, trees }: Rig,
+  { group, names }: { readonly group: string; readonly names: readonly string[] },
+): Promise<void> {
+  const asked = names.slice(0, -1).map((name) => [name, trees.get(name) ?? ''] as const)
+  for (const [name] of asked) trees.delete(name)
+  const address = { namespace: '', group: parseGroup(group) }
+  let left: Set<string>
+  try {
+    await pruneGroup(connection, address, { 'keep-last': KEPT_COUNT })
+  } finally {
+    left = await listNames(connection)
+    for (const [name, tree] of asked) if (left.has(name)) trees.set(name, tree)
+  }
+  for (const [name] of asked) {
+    if (left.has(name)) continue
+    const newer = [...left].filter((other) => other.startsWith(`${group}/`) && other > name)
+    assert.ok(newer.length >= KEPT_COUNT, `${name} is gone, there are ${newer.join()}`)
+  }
 }
 
 async function restoreSome(rig: Rig): Promise<void> {
@@ -185,17 +220,25 @@ async function restore(rig: Rig, name: string): Promise<void> {
   try {
     await client(rig, ['restore', name, 'root.pxar', target])
     assert.ok(textOf(target) === expected, `${name} is not what was backed up`)
-    rig.summary.restores += 1
+    rig.summary.done.restores += 1
   } catch (error) {
     if (!rig.trees.has(name)) return
-    const listed = await listSnapshots(rig.connection, { namespace: '', group: null })
-    const times = listed.map((one) => `${one['backup-id']} ${one['backup-time']}`).join(', ')
-    throw new Error(`restore of ${name}, there are ${times}`, { cause: error })
+    const listed = [...(await listNames(rig.connection))].join(', ')
+    throw new Error(`restore of ${name}, there are ${listed}`, { cause: error })
   }
 }
 
+async function listNames(connection: Connection): Promise<Set<string>> {
+  const listed = await listSnapshots(connection, { namespace: '', group: null })
+  const names = listed.map((one) => {
+    const group = parseGroup(`${one['backup-type']}/${one['backup-id']}`)
+    return formatSnapshot({ ...group, time: one['backup-time'] })
+  })
+  return new Set(names)
+}
+
 async function client({ environment }: Rig, args: readonly string[]): Promise<void> {
-  const { status, stderr } = await runClient(args, { environment })
+  const { status, stderr } = await runClient(args, { environment, timeMaxMs: CLIENT_MAX_MS })
   assert.equal(status, 0, `${args[0]}: ${stderr}`)
 }
 

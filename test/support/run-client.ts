@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { afterAwake } from './awake-clock.ts'
 
 const PROGRAM = join(import.meta.dirname, '../../bin/cairn-client.mjs')
 
@@ -11,6 +12,7 @@ export const PROGRAM_ENVIRONMENT = {
   NODE_COMPILE_CACHE: join(tmpdir(), `cairn-test-compile-cache-${process.getuid?.() ?? 0}`),
 } as const
 
+/** By default. */
 const RUN_TIME_MAX_MS = 60_000
 
 export interface ClientRun {
@@ -24,6 +26,8 @@ export interface ClientRunOptions {
   /** Added to an otherwise empty environment with a home of its own. */
   readonly environment: Readonly<Record<string, string>>
   readonly input?: string
+  /** After so long it is killed, and its status is null. */
+  readonly timeMaxMs?: number
   /** Called with the process once it runs, to send signals. */
   readonly onStart?: (kill: (signal: NodeJS.Signals) => void) => void
 }
@@ -45,10 +49,11 @@ export async function runClient(
   child.stdin.end(options.input ?? '')
   options.onStart?.((signal) => child.kill(signal))
   // A client that hangs is a failure that must say so.
-  const watchdog = setTimeout(() => child.kill('SIGKILL'), RUN_TIME_MAX_MS)
+  const timeMaxMs = options.timeMaxMs ?? RUN_TIME_MAX_MS
+  using _watchdog = afterAwake(timeMaxMs, () => child.kill('SIGKILL'))
   const { promise, resolve, reject } = Promise.withResolvers<number | null>()
   child.once('error', reject)
   child.once('close', (status) => resolve(status))
-  const status = await promise.finally(() => clearTimeout(watchdog))
+  const status = await promise
   return { status, stdout: Buffer.concat(out), stderr: Buffer.concat(errors).toString('utf8') }
 }
