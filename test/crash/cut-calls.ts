@@ -128,7 +128,9 @@ export class CutCalls {
   }
 
   async writeComment(comment: string): Promise<void> {
+    this.model.beginComment(comment)
     await this.connection.put(USER, { comment })
+    this.model.isComment(comment)
   }
 
   async readComment(): Promise<string> {

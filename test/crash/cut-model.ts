@@ -6,13 +6,25 @@ import type { SmallBackup } from '../support/small-backups.ts'
 interface Known {
   readonly backup: SmallBackup
   /** What is begun for it and not answered. */
-  pending: 'none' | 'add' | 'remove'
+  readonly pending: 'none' | 'add' | 'remove'
   /** Where it goes; it must be at one of the two places. */
-  movesTo: string | null
+  readonly movesTo: string | null
 }
 
 export class CutModel {
-  readonly #known = new Map<string, Known>()
+  readonly #known: Map<string, Known>
+  /** Of the configuration: the last that was answered, and what may be there instead. */
+  #comments: readonly string[]
+
+  constructor(comments: readonly string[], known: Iterable<readonly [string, Known]> = []) {
+    this.#comments = comments
+    this.#known = new Map(known)
+  }
+
+  /** What is known at this moment; what is told later changes one of them only. */
+  clone(): CutModel {
+    return new CutModel(this.#comments, this.#known)
+  }
 
   /** All that are there, if nothing is pending. */
   get backups(): SmallBackup[] {
@@ -25,13 +37,14 @@ export class CutModel {
 
   beginRemove(backup: SmallBackup): void {
     const known = this.#known.get(keyOf(backup))
-    if (known !== undefined) known.pending = 'remove'
+    if (known !== undefined) this.#known.set(keyOf(backup), { ...known, pending: 'remove' })
   }
 
   beginMove(backup: SmallBackup, target: SmallBackup): void {
     const known = this.#known.get(keyOf(backup))
-    if (known !== undefined) known.movesTo = keyOf(target)
-    this.#known.set(keyOf(target), { backup: target, pending: 'add', movesTo: null })
+    const movesTo = keyOf(target)
+    if (known !== undefined) this.#known.set(keyOf(backup), { ...known, movesTo })
+    this.#known.set(movesTo, { backup: target, pending: 'add', movesTo: null })
   }
 
   /** It was answered that it is there. */
@@ -42,6 +55,21 @@ export class CutModel {
   /** It was answered that it is gone. */
   isGone(backup: SmallBackup): void {
     this.#known.delete(keyOf(backup))
+  }
+
+  beginComment(comment: string): void {
+    this.#comments = [...this.#comments, comment]
+  }
+
+  /** What is answered, or found, replaces what was there. */
+  isComment(comment: string): void {
+    this.#comments = [comment]
+  }
+
+  /** Compares with the comment that is found. */
+  settleComment(found: string): void {
+    assert.ok(this.#comments.includes(found), `comment '${found}' of ${this.#comments.join()}`)
+    this.isComment(found)
   }
 
   /** Compares with what is listed, which counts from now on. */

@@ -38,7 +38,7 @@ export class CutNoise {
 
   /** To be called before each step. */
   beforeStep({ name, path }: Step): void {
-    if (this.#random.chance(SYNC_CHANCE)) this.#syncBeside()
+    if (this.#random.chance(SYNC_CHANCE)) this.syncBeside()
     if (this.#written.size > 0 && this.#random.chance(WRITE_BACK_CHANCE)) this.#writeBack()
     if (name === 'handle.write' || name === 'handle.writev') this.#note(path)
   }
@@ -51,7 +51,7 @@ export class CutNoise {
   }
 
   /** A sync of a stranger commits the journal, and with it names whose content is not written yet. */
-  #syncBeside(): void {
+  syncBeside(): void {
     const file = openSync(join(this.#folder, 'beside'), 'w')
     writeSync(file, `${this.#random.next()}\n`, 0)
     fsyncSync(file)

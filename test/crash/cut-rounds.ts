@@ -1,22 +1,32 @@
 /** Which cuts are made: one before every named step of every scenario, then others at random. */
 import { Random } from '../simulator/random.ts'
 import { CUT_SCENARIOS, type CutScenario } from './cut-scenarios.ts'
-import { CutWorld, type CutWorldOptions } from './cut-world.ts'
+import { type Cut, type CutPlan, CutWorld, type CutWorldOptions } from './cut-world.ts'
 
 /** What the cuts leave adds up, and so does what one process remembers. */
-const ROUNDS_PER_DISK = 75
+const ROUNDS_PER_DISK = 60
+/** Cuts of a round besides the one that ends it; fewer when there are few in all, for each scenario to have its share. */
+const IMAGES_MAX = 24
+/** One round of so many is asked over the protocol, and kept. */
+const KEPT_EACH = 3
 /** Of one disk after the other. At `file` hardly a chunk is ever damaged. */
 const SYNC_LEVELS = ['filesystem', 'filesystem', 'file'] as const
 /** Beyond the last step now and then: the cut comes after the answer. */
 const AFTER_ANSWER = 1.05
+/** Rounds that may end in their first half; the others have more to be taken aside. */
+const EARLY_CHANCE = 0.3
+/** Where the steps of a scenario are not known yet, it has so many. */
+const STEPS_GUESS = 40
+/** As it stands in counts of cuts by the kind of step. */
+const ANSWERED = 'after the answer'
 
 export interface CutSummary {
   cutCount: number
   /** Of these, the ones after the answer. */
   afterAnswerCount: number
   damagedCount: number
-  /** Kinds of steps that were cut before. */
-  readonly stepNames: Set<string>
+  /** Cuts by scenario and kind of step, `collection: rename /main/…`. */
+  readonly stepCounts: Map<string, number>
 }
 
 /** Makes `count` cuts, or as many as `durationMaxMs` allows, on disks mounted at `folder`; `report` hears of each. The seed decides all but the kernel. */
@@ -26,17 +36,19 @@ export async function cutOften(
     readonly count: number
     readonly durationMaxMs?: number
   },
-  report: (line: string) => void = () => {},
+  report: (line: string, summary: CutSummary) => void = () => {},
 ): Promise<CutSummary> {
   const random = new Random(options.seed)
   const summary: CutSummary = {
     cutCount: 0,
     afterAnswerCount: 0,
     damagedCount: 0,
-    stepNames: new Set(),
+    stepCounts: new Map(),
   }
-  const known = new Map<CutScenario, readonly string[]>()
+  const played = new Map<CutScenario, readonly string[]>()
   let diskCount = 0
+  let roundCount = 0
+  const imageCount = Math.min(IMAGES_MAX, Math.ceil(options.count / CUT_SCENARIOS.length))
   const end = performance.now() + (options.durationMaxMs ?? Infinity)
   const isOver = (): boolean => summary.cutCount >= options.count || performance.now() > end
   while (!isOver()) {
@@ -44,48 +56,77 @@ export async function cutOften(
     const syncLevel = SYNC_LEVELS[diskCount % SYNC_LEVELS.length] ?? 'filesystem'
     diskCount += 1
     await using world = await CutWorld.open(folder, { kind: options.kind, syncLevel, seed })
-    const diskEnd = summary.cutCount + ROUNDS_PER_DISK
-    while (!isOver() && summary.cutCount < diskEnd) {
-      const scenario = random.pick(CUT_SCENARIOS)
-      const at = pickStep(known.get(scenario), { random, seen: summary.stepNames, scenario })
-      const round = await world.cut(scenario, at)
-      if (!round.wasCut) known.set(scenario, round.steps)
-      count(summary, scenario, round)
-      const before = round.wasCut ? `before ${round.steps.at(-1)}` : 'after the answer'
-      report(
-        `${options.kind} ${syncLevel} ${summary.cutCount} ${scenario.name}: ${before}, ${round.damagedCount} damaged`,
-      )
+    for (let round = 0; round < ROUNDS_PER_DISK && !isOver(); round += 1) {
+      const scenario = pickScenario(random, played)
+      const steps = played.get(scenario)
+      roundCount += 1
+      const plan = planOf(steps, { random, summary, scenario, imageCount })
+      const made = await world.cut(scenario, { ...plan, isKept: roundCount % KEPT_EACH === 0 })
+      if (made.isWhole || steps === undefined) played.set(scenario, made.steps)
+      for (const cut of made.cuts) {
+        count(summary, scenario, cut)
+        const { before, damagedCount } = cut
+        const step = before === null ? ANSWERED : `before ${before}`
+        const place = `${options.kind} ${syncLevel} ${summary.cutCount}`
+        report(`${place} ${scenario.name}: ${step}, ${damagedCount} damaged`, summary)
+      }
     }
   }
   return summary
 }
 
-/** 0 (after the answer) the first time, which tells the steps; then one of a kind not seen yet, if there is one. */
-function pickStep(
-  steps: readonly string[] | undefined,
-  { random, seen, scenario }: { random: Random; seen: ReadonlySet<string>; scenario: CutScenario },
-): number {
-  if (steps === undefined) return 0
-  const unseen = steps.flatMap((step, index) =>
-    seen.has(nameOf(scenario, step)) ? [] : [index + 1],
-  )
-  if (unseen.length > 0) return random.pick(unseen)
-  return random.below(Math.ceil(steps.length * AFTER_ANSWER)) + 1
+/** Each once; then the longer the more often, so that all steps have their share. */
+function pickScenario(
+  random: Random,
+  played: ReadonlyMap<CutScenario, readonly string[]>,
+): CutScenario {
+  const fresh = CUT_SCENARIOS.filter((scenario) => !played.has(scenario))
+  if (fresh.length > 0) return random.pick(fresh)
+  const weights = CUT_SCENARIOS.map((scenario) => [
+    scenario.name,
+    played.get(scenario)?.length ?? 1,
+  ])
+  const name = random.weighted(Object.fromEntries(weights) as Record<string, number>)
+  return CUT_SCENARIOS.find((scenario) => scenario.name === name) ?? random.pick(CUT_SCENARIOS)
 }
 
-function count(
-  summary: CutSummary,
-  scenario: CutScenario,
-  round: {
-    readonly steps: readonly string[]
-    readonly wasCut: boolean
-    readonly damagedCount: number
+/** Takes steps of a kind not seen yet, and others at random. */
+function planOf(
+  steps: readonly string[] | undefined,
+  options: {
+    readonly random: Random
+    readonly summary: CutSummary
+    readonly scenario: CutScenario
+    readonly imageCount: number
   },
-): void {
+): Omit<CutPlan, 'isKept'> {
+  const { random, summary, scenario, imageCount } = options
+  const stepCount = steps?.length ?? STEPS_GUESS
+  const taken = new Set<string>()
+  let left = imageCount
+  const takes = (step: string): boolean => {
+    const kind = nameOf(scenario, step)
+    const isNew = !summary.stepCounts.has(kind) && !taken.has(kind)
+    // Of a scenario that is played for the first time all are new: not only its first ones.
+    const chance = isNew && steps !== undefined ? 1 : imageCount / stepCount
+    if (left === 0 || !random.chance(chance)) return false
+    left -= 1
+    taken.add(kind)
+    return true
+  }
+  // A cut in the middle would leave the other steps unknown.
+  if (steps === undefined) return { end: Infinity, takes }
+  const first = random.chance(EARLY_CHANCE) ? 0 : stepCount >> 1
+  const end = first + random.below(Math.ceil(stepCount * AFTER_ANSWER) - first) + 1
+  return { end, takes }
+}
+
+function count(summary: CutSummary, scenario: CutScenario, { before, damagedCount }: Cut): void {
   summary.cutCount += 1
-  summary.damagedCount += round.damagedCount
-  if (round.wasCut) summary.stepNames.add(nameOf(scenario, round.steps.at(-1) ?? ''))
-  else summary.afterAnswerCount += 1
+  summary.damagedCount += damagedCount
+  if (before === null) summary.afterAnswerCount += 1
+  const name = before === null ? `${scenario.name}: ${ANSWERED}` : nameOf(scenario, before)
+  summary.stepCounts.set(name, (summary.stepCounts.get(name) ?? 0) + 1)
 }
 
 /** Without what differs from run to run: digests, times, process ids, random endings. */

@@ -38,12 +38,12 @@ async function cutMany(kind: CutFileSystem, context: TestContext): Promise<void>
     count: CUTS,
     durationMaxMs: DURATION_MAX_MS,
   })
-  const { cutCount, afterAnswerCount, damagedCount, stepNames } = summary
+  const { cutCount, afterAnswerCount, damagedCount, stepCounts } = summary
   context.diagnostic(
-    `${cutCount} cuts, ${afterAnswerCount} after an answer, ${stepNames.size} kinds of steps, ` +
+    `${cutCount} cuts, ${afterAnswerCount} after an answer, ${stepCounts.size} kinds of steps, ` +
       `${damagedCount} chunk files damaged`,
   )
   // A disk that loses nothing, or a hook that stops nothing, would show nothing.
   assert.ok(cutCount < TELLING_COUNT || damagedCount > 0)
-  assert.ok(stepNames.size >= (cutCount - afterAnswerCount) / 3)
+  assert.ok(stepCounts.size >= (cutCount - afterAnswerCount) / 3)
 }

@@ -20,6 +20,7 @@ import { type CairnProcess, startCairn } from '../support/cairn-process.ts'
 import { checkAfterCrash, copyData, type Expected, withServer } from '../support/crash-rig.ts'
 import { untilTaskEnds } from '../support/running-tasks.ts'
 import { backUpSmall, connectTo, snapshotOf, uploadSmall } from '../support/small-backups.ts'
+import { unsyncedFileSystem } from '../support/unsynced-file-system.ts'
 
 const AWAY = parseNamespace('away')
 const GROUP = parseGroup('host/web1')
@@ -133,7 +134,7 @@ export async function killAtStep(
   assert.equal(wasKilled, at > 0 && steps.length >= at, `${status} after ${output}`)
   const step = `${scenario.name}, ${wasKilled ? `killed before step ${at}: ${steps.at(-1)}` : 'whole'}`
   await scenario.settle?.(data)
-  await checkAfterCrash(data, { ...scenario.expect(wasAnswered), step })
+  await checkAfterCrash(data, { ...scenario.expect(wasAnswered), step, fs: unsyncedFileSystem })
   rmSync(folder, { recursive: true })
   return { steps, wasKilled, wasAnswered }
 }

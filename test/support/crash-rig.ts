@@ -12,6 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import type { FileSystem } from '../../src/base/fs/file-system.ts'
 import { nodeFileSystem } from '../../src/base/fs/node-file-system.ts'
 import { silentLog } from '../../src/base/log.ts'
 import { silentProgress } from '../../src/base/progress.ts'
@@ -55,6 +56,8 @@ export interface Expected {
   readonly maybe?: readonly number[]
   /** For messages. */
   readonly step: string
+  /** Of the server that looks; the machine's by default. */
+  readonly fs?: FileSystem
 }
 
 /** A data folder with backup 1 finished and its server ended in order. */
@@ -84,8 +87,9 @@ export function copyData(template: CairnData, folder: string): CairnData {
 export async function withServer<Result>(
   data: Pick<CairnData, 'paths' | 'token'>,
   use: (connection: Connection) => Promise<Result>,
+  inner: FileSystem = nodeFileSystem,
 ): Promise<Result> {
-  const { fs } = new FaultFileSystem(nodeFileSystem)
+  const { fs } = new FaultFileSystem(inner)
   const server = await startServer({ paths: data.paths, host: '127.0.0.1', port: 0, fs })
   try {
     await using connection = await connectTo(tokenEnvironment(data, server))
@@ -100,33 +104,37 @@ export async function withServer<Result>(
  * unfinished stays, and the next backup works.
  */
 export async function checkAfterCrash(data: CairnData, expected: Expected): Promise<number[]> {
-  const { there, maybe = [], step, next = NEXT, backups = [] } = expected
+  const { there, maybe = [], step, next = NEXT, backups = [], fs = nodeFileSystem } = expected
   try {
-    const found = await withServer(data, async (connection) => {
-      const numbers = await listNumbers(connection)
-      assert.deepEqual(
-        there.filter((number) => !numbers.includes(number)),
-        [],
-        'answered as finished, but gone',
-      )
-      const allowed = new Set([...there, ...maybe])
-      assert.deepEqual(
-        numbers.filter((number) => !allowed.has(number)),
-        [],
-        'never finished, but listed',
-      )
-      for (const number of numbers) {
-        const known = backups.find((backup) => backup.number === number)
-        await checkRestores(connection, known ?? { number })
-      }
-      checkNothingLeft(data, numbers)
-      await backUpSmall(connection, next)
-      // Without grace: what it takes for garbage is gone, and the checks below would miss it.
-      await collectNow(connection)
-      await checkRestores(connection, next)
-      return numbers
-    })
-    await checkVerifies(data, [...found, next.number])
+    const found = await withServer(
+      data,
+      async (connection) => {
+        const numbers = await listNumbers(connection)
+        assert.deepEqual(
+          there.filter((number) => !numbers.includes(number)),
+          [],
+          'answered as finished, but gone',
+        )
+        const allowed = new Set([...there, ...maybe])
+        assert.deepEqual(
+          numbers.filter((number) => !allowed.has(number)),
+          [],
+          'never finished, but listed',
+        )
+        for (const number of numbers) {
+          const known = backups.find((backup) => backup.number === number)
+          await checkRestores(connection, known ?? { number })
+        }
+        checkNothingLeft(data, numbers)
+        await backUpSmall(connection, next)
+        // Without grace: what it takes for garbage is gone, and the checks below would miss it.
+        await collectNow(connection)
+        await checkRestores(connection, next)
+        return numbers
+      },
+      fs,
+    )
+    await checkVerifies(data, [...found, next.number], fs)
     return found
   } catch (error) {
     throw new Error(`after ${step}`, { cause: error })
@@ -171,8 +179,12 @@ function checkNothingLeft(data: CairnData, numbers: readonly number[]): void {
   )
 }
 
-async function checkVerifies(data: CairnData, numbers: readonly number[]): Promise<void> {
-  const { fs } = new FaultFileSystem(nodeFileSystem)
+async function checkVerifies(
+  data: CairnData,
+  numbers: readonly number[],
+  inner: FileSystem,
+): Promise<void> {
+  const { fs } = new FaultFileSystem(inner)
   const path = join(data.data, FIRST_DATASTORE)
   const registry = new DatastoreRegistry({
     fs,

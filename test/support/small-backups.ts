@@ -27,9 +27,9 @@ import { parseSnapshot, type SnapshotRef } from '../../src/formats/names.ts'
 import { type NamespacePath, ROOT_NAMESPACE } from '../../src/formats/namespace.ts'
 import { testHost } from './client-host.ts'
 
-const TREE = 'root.pxar.didx'
-const IMAGE = 'disk.img.fidx'
-const CONFIG = 'host.conf.blob'
+export const TREE = 'root.pxar.didx'
+export const IMAGE = 'disk.img.fidx'
+export const CONFIG = 'host.conf.blob'
 const NO_KEY = { mode: 'none', key: null, masterKey: null } as const
 
 /** Which backup, and what it holds. */
@@ -51,7 +51,11 @@ const BULK_SIZE = 200_000
 const COMMON = Buffer.alloc(FIXED_CHUNK_SIZE, 'common ')
 
 /** Parts are common to all contents, parts their own. */
-function contentOf(backup: SmallBackup): { tree: Buffer[]; image: Buffer[]; config: Buffer } {
+export function contentOf(backup: SmallBackup): {
+  tree: Buffer[]
+  image: Buffer[]
+  config: Buffer
+} {
   const { content: number = backup.number, bulkCount = 0, isShort = false } = backup
   const bulk = Array.from({ length: bulkCount }, (_, index) =>
     createHash('shake256', { outputLength: BULK_SIZE }).update(`${number} ${index}`).digest(),
