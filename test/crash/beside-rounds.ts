@@ -63,7 +63,10 @@ interface Rig {
   time: number
 }
 
-/** Runs for `durationMs` (time in which it was stopped does not count), on a slow machine until each kind was done once, in the new folder `folder`; throws at the first thing that is wrong. */
+/**
+ * Runs for `durationMs` (time in which it was stopped does not count), on a slow machine until each kind was done once, in
+ * the new folder `folder`; throws at the first thing that is wrong.
+ */
 export async function runBeside(
   folder: string,
   { durationMs, seed }: { readonly durationMs: number; readonly seed: number },
