@@ -24,7 +24,8 @@ import { type BenchServer, clientCommand, startBenchServer } from './support/ser
 
 const REF = parseSnapshot('host/bench/2026-01-01T00:00:00Z')
 const UPID = 'UPID:vm:00000001:00000001:00000001:6B016C27:verify:store1:root@pam:'
-const LARGE_COUNT = 256
+/** 3 GiB: fewer would measure how threads begin, too. */
+const LARGE_COUNT = Number(process.env['CAIRN_BENCH_LARGE_CHUNKS'] ?? 768)
 /** Fewer would measure how threads begin: a store of this kind has millions. */
 const SMALL_COUNT = Number(process.env['CAIRN_BENCH_SMALL_CHUNKS'] ?? 400_000)
 const SMALL_SIZE = 3000

@@ -20,7 +20,7 @@ export interface VerifyRun extends AsyncDisposable {
   readonly pace: Pace
   /** Whether chunks are read in the order of their inodes. */
   readonly byInode: boolean
-  /** Whether all chunks that were read last lay in memory: then no order is better than another. */
+  /** Whether nearly all chunks that were read last lay in memory: then no order is better than another. */
   readonly residence: { isMemory: boolean }
   readonly readThreads: number
   readonly verifyThreads: number
