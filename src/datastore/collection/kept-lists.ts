@@ -2,6 +2,7 @@
  * The chunks of each index as the last run marked them (races.md R-68): `keys-<generation>` holds the marks in their
  * order, `runs-<generation>` the lists, as pairs of a first mark and a number of marks. Both are only used if their
  * hashes are those of the header. A run that has something to delete reads every index again whose list it took.
+ * `slots-<generation>` saves a run that takes all lists from making the table anew (`kept-table.ts`).
  */
 import { createHash, type Hash, randomBytes } from 'node:crypto'
 import { isSystemError } from '../../base/errors.ts'
@@ -9,6 +10,7 @@ import type { FileHandle, FileSystem } from '../../base/fs/file-system.ts'
 import { sha256 } from '../../formats/digest.ts'
 import { breathe } from '../sessions/breathe.ts'
 import type { CollectionEngine } from './engine.ts'
+import { writeSlots } from './kept-table.ts'
 import type { KeptList, KnownRoot, ListsHeader } from './known-roots.ts'
 import type { MarksState } from './marks.ts'
 
@@ -23,7 +25,7 @@ const WORDS_AT_ONCE = 1 << 18
 /** Lists beyond this are not kept: their indexes are read in each run. */
 const RUNS_SIZE_MAX = 1 << 29
 const FILE_MODE = 0o600
-const FILE_NAME = /^(?:keys|runs)-([0-9a-f]{16})$/
+const FILE_NAME = /^(?:keys|runs|slots)-([0-9a-f]{16})$/
 
 /** Writes the lists of a run as they come. */
 export class ListsWriter {
@@ -33,47 +35,89 @@ export class ListsWriter {
   readonly #hash: Hash = createHash('sha256')
   #handle: FileHandle | null = null
   #words = 0
+  /** Lists that are to be copied before anything is added. */
+  #base: ListsHeader | null = null
+  #isDamaged = false
 
   constructor(fs: FileSystem, folder: string) {
     this.#fs = fs
     this.#folder = folder
   }
 
-  /** Its place; null if there is no room for it. */
+  /** The lists of `base` stay in their places, and what is added comes behind them; to be called first. */
+  continueFrom(base: ListsHeader): void {
+    this.#base = base
+  }
+
+  /** Its place; null if there is no room for it, or those before it are damaged. */
   async add(runs: Uint32Array<ArrayBuffer>): Promise<KeptList | null> {
-    if ((this.#words + runs.length) * WORD > RUNS_SIZE_MAX) return null
-    const handle = (this.#handle ??= await create(
-      this.#fs,
-      this.#folder,
-      `runs-${this.generation}`,
-    ))
-    const bytes = new Uint8Array(runs.buffer, runs.byteOffset, runs.byteLength)
+    await this.#copyBase()
+    if (this.#isDamaged || (this.#words + runs.length) * WORD > RUNS_SIZE_MAX) return null
     const place = { position: this.#words, length: runs.length }
-    await handle.write(bytes, this.#words * WORD)
-    for (let start = 0; start < bytes.length; start += HASHED_AT_ONCE) {
-      if (start > 0) await breathe()
-      this.#hash.update(bytes.subarray(start, start + HASHED_AT_ONCE))
-    }
-    this.#words += runs.length
+    await this.#append(new Uint8Array(runs.buffer, runs.byteOffset, runs.byteLength))
     return place
   }
 
-  /** Writes the marks, and makes all durable. */
-  async finish(marks: MarksState, age: number): Promise<ListsHeader> {
+  /**
+   * Writes the marks, and makes all durable; null if the lists that were continued are damaged. `isWhole`: whether every
+   * mark is named by the list of a root that is kept.
+   */
+  async finish(
+    marks: MarksState,
+    { age, isWhole }: { readonly age: number; readonly isWhole: boolean },
+  ): Promise<ListsHeader | null> {
     await this.add(new Uint32Array(0))
     await this.#handle?.sync()
     await this.close()
+    if (this.#isDamaged) return null
     const keysHash = await this.#writeKeys(marks)
+    const slotsHash = isWhole ? await this.#writeSlots(marks) : null
     await this.#fs.syncFolder(this.#folder)
     const { generation } = this
     const runsHash = this.#hash.digest('hex')
     const { offset, count: markCount } = marks
-    return { generation, offset, markCount, keysHash, runsHash, age }
+    return { generation, offset, markCount, keysHash, runsHash, slotsHash, age }
   }
 
   async close(): Promise<void> {
     await this.#handle?.close()
     this.#handle = null
+  }
+
+  async #append(bytes: Uint8Array): Promise<void> {
+    const name = `runs-${this.generation}`
+    const handle = (this.#handle ??= await create(this.#fs, this.#folder, name))
+    await handle.write(bytes, this.#words * WORD)
+    for (let start = 0; start < bytes.length; start += HASHED_AT_ONCE) {
+      if (start > 0) await breathe()
+      this.#hash.update(bytes.subarray(start, start + HASHED_AT_ONCE))
+    }
+    this.#words += bytes.length / WORD
+  }
+
+  async #copyBase(): Promise<void> {
+    const base = this.#base
+    if (base === null) return
+    this.#base = null
+    this.#isDamaged = true
+    try {
+      const path = `${this.#folder}/runs-${base.generation}`
+      await using handle = await this.#fs.open(path, 'read')
+      const bytes = new Uint8Array(HASHED_AT_ONCE)
+      for (;;) {
+        const count = await handle.read(bytes, this.#words * WORD)
+        if (count > 0) await this.#append(bytes.subarray(0, count))
+        if (count < bytes.length) break
+      }
+    } catch (error) {
+      if (!isSystemError(error, 'ENOENT')) throw error
+    }
+    this.#isDamaged = this.#hash.copy().digest('hex') !== base.runsHash
+  }
+
+  async #writeSlots(marks: MarksState): Promise<string> {
+    await using handle = await create(this.#fs, this.#folder, `slots-${this.generation}`)
+    return await writeSlots(handle, marks)
   }
 
   async #writeKeys(marks: MarksState): Promise<string> {
@@ -92,6 +136,19 @@ export class ListsWriter {
     }
     await handle.sync()
     return hash.digest('hex')
+  }
+}
+
+/** Bytes of the file of lists; null if it is not there. */
+export async function sizeOfLists(
+  { fs, folder }: { readonly fs: FileSystem; readonly folder: string },
+  header: ListsHeader,
+): Promise<number | null> {
+  try {
+    return (await fs.stat(`${folder}/runs-${header.generation}`)).size
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return null
+    throw error
   }
 }
 

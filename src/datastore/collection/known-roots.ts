@@ -37,6 +37,8 @@ export interface ListsHeader {
   /** SHA-256 of the files, hex. */
   readonly keysHash: string
   readonly runsHash: string
+  /** Null if there are marks that no list names: then the table is not kept. */
+  readonly slotsHash: string | null
   /** Runs that used these marks; after some of them others are taken. */
   readonly age: number
 }
@@ -107,7 +109,9 @@ async function parse(bytes: Uint8Array, lockInode: string): Promise<KnownRoots |
     roots.push(parseRoot(nextOf(lines)))
     if (index % LINES_PER_BREATH === 0) await breathe()
   }
-  return { roots, lists: (header['lists'] ?? null) as ListsHeader | null }
+  const lists = (header['lists'] ?? null) as ListsHeader | null
+  // Older files say nothing of slots.
+  return { roots, lists: lists === null ? null : { ...lists, slotsHash: lists.slotsHash ?? null } }
 }
 
 const LINE_END = 0x0a

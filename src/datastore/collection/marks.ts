@@ -19,12 +19,12 @@ import type { Runs } from './runs.ts'
 
 /** First two bytes of all digests. */
 export const PREFIX_COUNT = 65_536
-const KEY_SIZE = 8
+export const KEY_SIZE = 8
 /** The first two bytes name the folder and are left to it. */
 const OFFSET_MIN = 2
 const OFFSET_MAX = DIGEST_SIZE - KEY_SIZE
 
-const SHARD_COUNT = 256
+export const SHARD_COUNT = 256
 const SHARD_BITS = 8
 const SHARD_SLOTS_MIN = 16
 /** Searches for what is not there take six probes at most on average. */
@@ -32,7 +32,7 @@ const LOAD_MAX = 0.7
 const GROWTH = 1.5
 /** Keys of a block: half a MiB. */
 const BLOCK_BITS = 16
-const BLOCK_KEYS = 1 << BLOCK_BITS
+export const BLOCK_KEYS = 1 << BLOCK_BITS
 const BLOCK_MASK = BLOCK_KEYS - 1
 const NUMBER_BITS = 28
 const NUMBER_MASK = (1 << NUMBER_BITS) - 1
@@ -40,7 +40,7 @@ const NUMBER_MASK = (1 << NUMBER_BITS) - 1
 export const MARKS_MAX = NUMBER_MASK - 1
 const HASH_RANGE = 2 ** 24
 
-type Memory = ArrayBuffer | SharedArrayBuffer
+export type TableMemory = ArrayBuffer | SharedArrayBuffer
 
 /** All of a table, to be posted to another thread or kept. */
 export interface MarksState {
@@ -52,9 +52,9 @@ export interface MarksState {
   readonly seed: number
   readonly count: number
   readonly isShared: boolean
-  readonly keys: readonly Memory[]
-  readonly followers: readonly Memory[]
-  readonly shards: readonly Memory[]
+  readonly keys: readonly TableMemory[]
+  readonly followers: readonly TableMemory[]
+  readonly shards: readonly TableMemory[]
   readonly shardCounts: readonly number[]
 }
 
@@ -338,7 +338,7 @@ function newState(options: MarksOptions): MarksState {
   }
 }
 
-function allocate(size: number, isShared: boolean): Memory {
+function allocate(size: number, isShared: boolean): TableMemory {
   return isShared ? new SharedArrayBuffer(size) : new ArrayBuffer(size)
 }
 

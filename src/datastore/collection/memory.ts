@@ -6,7 +6,14 @@
 import { errors } from '../errors.ts'
 import { PROCESS_LOCK_FILE } from '../layout.ts'
 import type { IndexIdentity } from './engine.ts'
-import { ListsWriter, removeOldLists, type RestoredLists, restoreLists } from './kept-lists.ts'
+import {
+  ListsWriter,
+  removeOldLists,
+  type RestoredLists,
+  restoreLists,
+  sizeOfLists,
+} from './kept-lists.ts'
+import { readTable } from './kept-table.ts'
 import { quote } from '../debug-text.ts'
 import {
   type KeptList,
@@ -34,6 +41,8 @@ export interface RootEntry {
 
 /** Other bits of the digests are taken after so many runs, so that what shares them with a live chunk goes at last. */
 const AGE_MAX = 16
+/** How much larger than the lists that count their file may become. */
+const LISTS_GROWTH_MAX = 2
 /** Headers of one call: what is waited for when a run is aborted. */
 const COMPARE_COUNT = 256
 
@@ -133,7 +142,9 @@ export class Memory {
     const same = isOld ? [] : await this.#findUnchanged(files)
     const roots = [...same, ...gone]
     if (roots.length === 0) return null
-    const restored = await this.#restoreLists(lists, { roots, capacity })
+    const restored =
+      (await this.#restoreTable(lists, roots)) ??
+      (await this.#restoreLists(lists, { roots, capacity }))
     if (restored === null) {
       this.#refuseVanished(gone)
       return null
@@ -159,13 +170,13 @@ export class Memory {
   ): Promise<string | null> {
     const { store } = this.#run
     const { fs } = store
-    const roots = await this.#rootsToKnow(run)
+    const { roots, isWhole } = await this.#rootsToKnow(run)
     const isUntouched =
       this.#restored !== null &&
       this.#restored.markCount === marks.count &&
       roots.every((root) => root.isFromMemory) &&
       roots.length === this.#known?.roots.length
-    const lists = isUntouched ? this.#restored : await this.#finishLists(marks)
+    const lists = isUntouched ? this.#restored : await this.#finishLists(marks, isWhole)
     if (!isUntouched) {
       await writeKnownRoots(fs, this.#folder, { roots, lists, lockInode: this.#lockInode })
     } else await this.#writer?.close()
@@ -179,8 +190,8 @@ export class Memory {
     await this.#writer?.close()
   }
 
-  async #finishLists(marks: MarksState): Promise<ListsHeader | null> {
-    return this.#writer === null ? null : await this.#writer.finish(marks, this.#age)
+  async #finishLists(marks: MarksState, isWhole: boolean): Promise<ListsHeader | null> {
+    return (await this.#writer?.finish(marks, { age: this.#age, isWhole })) ?? null
   }
 
   /** Known roots of which neither path nor file is there, and that no note explains. */
@@ -227,6 +238,28 @@ export class Memory {
     return same
   }
 
+  /** The table of the last run as it was, if every root that made it is among `roots`; null otherwise. */
+  async #restoreTable(
+    lists: ListsHeader,
+    roots: readonly KnownRoot[],
+  ): Promise<RestoredLists | null> {
+    const { store, progress } = this.#run
+    const writer = this.#writer
+    if (writer === null || roots.length !== this.#known?.roots.length) return null
+    const kept: KeptList[] = []
+    for (const { list } of roots) if (list !== null) kept.push(list)
+    if (kept.length !== roots.length) return null
+    const place = { fs: store.fs, folder: this.#folder, signal: progress.signal }
+    const size = await sizeOfLists(place, lists)
+    const used = kept.reduce((sum, { length }) => sum + length, 0) * Uint32Array.BYTES_PER_ELEMENT
+    // Lists that were replaced go when all are written anew.
+    if (size === null || size > used * LISTS_GROWTH_MAX) return null
+    const marks = await readTable(place, lists)
+    if (marks === null) return null
+    writer.continueFrom(lists)
+    return { marks, lists: kept }
+  }
+
   async #restoreLists(
     lists: ListsHeader,
     work: { readonly roots: readonly KnownRoot[]; readonly capacity: number },
@@ -261,10 +294,11 @@ export class Memory {
     )
   }
 
+  /** `isWhole`: whether these are all roots whose chunks were marked. */
   async #rootsToKnow(run: {
     readonly present: readonly RootEntry[]
     readonly read: readonly RootEntry[]
-  }): Promise<RootEntry[]> {
+  }): Promise<{ readonly roots: readonly RootEntry[]; readonly isWhole: boolean }> {
     const notes = await this.#run.store.core.collection.removals.read()
     const roots = new Map<string, RootEntry>()
     const inodes = new Set<string>()
@@ -272,13 +306,17 @@ export class Memory {
       roots.set(entry.path, entry)
       inodes.add(fileKey(entry.identity))
     })
+    // Those of a bucket may be no files here.
+    let isWhole = this.#run.bucketRun === null
     const add = (entry: RootEntry): void => {
-      const isThere = roots.has(entry.path) || inodes.has(fileKey(entry.identity))
-      if (!isThere && explanationOf(entry.path, notes) === null) roots.set(entry.path, entry)
+      if (inodes.has(fileKey(entry.identity))) return
+      const isKept = !roots.has(entry.path) && explanationOf(entry.path, notes) === null
+      if (isKept) roots.set(entry.path, entry)
+      else isWhole = false
     }
     await forEachInSteps(run.read, add)
     for (const entry of this.#vanished.values()) add(entry)
-    return [...roots.values()]
+    return { roots: [...roots.values()], isWhole }
   }
 
   /** A note about what is still there is about a removal that is still to come. */
