@@ -30,6 +30,7 @@ export const SNAPSHOT_MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-43',
     what: 'a removal goes on without the lock of the manifest',
+    needs: ['forget', 'setNotes'],
     patches: [
       {
         file: 'src/datastore/remove-snapshot.ts',

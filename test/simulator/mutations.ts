@@ -220,6 +220,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     id: 'R-22',
     what: 'a lock file is not compared with its name after locking',
+    needs: ['stockBackup', 'removeGroup', 'backup'],
     patches: [
       {
         file: 'src/base/fs/file-lock.ts',

@@ -19,7 +19,7 @@ export interface Choice {
 
 /** Once in its life an operation takes no step for a while, as by a slow disk. */
 interface Stall {
-  /** Part of the details of the calls that count towards `atCall`; null: all do. */
+  /** Part of the names or details of the calls that count towards `atCall`; null: all do. */
   readonly area: string | null
   /** From which call on. */
   readonly atCall: number
@@ -31,10 +31,10 @@ interface Stall {
   untilStep: number | null
 }
 
-/** Where races are: chunks, lock files, snapshots. */
-const AREAS = ['/.chunks/', '/.chunks/', '/run/locks/', '/host/']
+/** What calls of races have in their names or places: chunks, lock files, snapshots, the disk itself. */
+const AREAS = ['/.chunks/', '/.chunks/', '/run/locks/', '/host/', 'sync']
 /** Calls in one of them, of an operation. */
-const AREA_CALL_COUNT = 8
+const AREA_CALL_COUNT = 9
 
 /** Bounds the number of steps after which a priority may change. */
 const CHANGE_STEP_MAX = 600
@@ -152,7 +152,8 @@ function isReached(stall: Stall, actor: Actor): boolean {
   if (area === null) return actor.callCount >= stall.atCall
   if (stall.seenAtCall !== actor.callCount) {
     stall.seenAtCall = actor.callCount
-    if (actor.waiting.some(({ detail }) => detail.includes(area))) stall.seenCount += 1
+    const isIn = ({ name, detail }: Call): boolean => name.includes(area) || detail.includes(area)
+    if (actor.waiting.some(isIn)) stall.seenCount += 1
   }
   return stall.seenCount >= stall.atCall
 }

@@ -132,6 +132,15 @@ export const THEMES: readonly Theme[] = [
   },
   {
     kinds: ['backup', 'cutPower'],
+    openings: [['backup', 'cutPower', 'backup', 'cutPower']],
+    alwaysOpens: true,
+    parallelMax: 2,
+    ready: [],
+    chunkCount: 2,
+    syncLevel: 'filesystem',
+  },
+  {
+    kinds: ['backup', 'cutPower'],
     openings: [
       ['backup', 'backup', 'cutPower', 'backup', 'backup', 'backup'],
       ['backup', 'backup', 'backup', 'cutPower', 'backup', 'backup', 'backup'],
