@@ -131,6 +131,17 @@ export const THEMES: readonly Theme[] = [
     chunkCount: 2,
   },
   {
+    kinds: ['backup', 'failWriteBack'],
+    openings: [
+      ['backup', 'backup', 'failWriteBack'],
+      ['backup', 'backup', 'backup', 'failWriteBack'],
+    ],
+    alwaysOpens: true,
+    parallelMax: 4,
+    ready: [],
+    syncLevel: 'filesystem',
+  },
+  {
     kinds: ['backup', 'cutPower'],
     openings: [['backup', 'cutPower', 'backup', 'cutPower']],
     alwaysOpens: true,
