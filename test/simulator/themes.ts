@@ -149,6 +149,7 @@ export const THEMES: readonly Theme[] = [
     ready: [],
     chunkCount: 2,
     syncLevel: 'filesystem',
+    world: { isSpaceMounted: true },
   },
   {
     kinds: ['backup', 'cutPower'],
