@@ -17,6 +17,12 @@ export interface Choice {
   readonly call: number
 }
 
+/** Where operations are to be held up: at one of their first calls that have `area` in their names or places. */
+export interface StallPlace {
+  readonly area: string
+  readonly callMax: number
+}
+
 /** Once in its life an operation takes no step for a while, as by a slow disk. */
 interface Stall {
   /** Part of the names or details of the calls that count towards `atCall`; null: all do. */
@@ -45,15 +51,18 @@ export class RandomPolicy implements Policy {
   readonly #kind: 'even' | 'sticky' | 'priorities' | 'stalls'
   /** When each operation is held up, and from which of its calls on. */
   readonly #stalls = new Map<number, Stall>()
+  readonly #stallPlace: StallPlace | null
   readonly #stay: number
   readonly #priorities = new Map<number, number>()
   readonly #changes = new Set<number>()
   #last: Actor | null = null
   #lowest = 0
 
-  constructor(random: Random) {
+  constructor(random: Random, stallPlace: StallPlace | null = null) {
     this.#random = random
-    this.#kind = random.weighted({ even: 2, sticky: 3, priorities: 3, stalls: 4 })
+    this.#stallPlace = stallPlace
+    const kind = random.weighted({ even: 2, sticky: 3, priorities: 3, stalls: 4 })
+    this.#kind = stallPlace === null ? kind : 'stalls'
     this.#stay = random.pick([0.5, 0.8, 0.9, 0.96, 0.99])
     const changeCount = 1 + random.below(5)
     while (this.#changes.size < changeCount) this.#changes.add(random.below(CHANGE_STEP_MAX))
@@ -110,7 +119,7 @@ export class RandomPolicy implements Policy {
   #stallOf(actor: Actor): Stall {
     const known = this.#stalls.get(actor.id)
     if (known !== undefined) return known
-    const stall = drawStall(this.#random)
+    const stall = drawStall(this.#random, this.#stallPlace)
     this.#stalls.set(actor.id, stall)
     return stall
   }
@@ -132,10 +141,11 @@ export class RandomPolicy implements Policy {
   }
 }
 
-function drawStall(random: Random): Stall {
-  const kind = random.weighted({ none: 3, any: 3, area: 4 })
-  const area = kind === 'area' ? random.pick(AREAS) : null
-  const atCall = 1 + random.below(area === null ? 90 : AREA_CALL_COUNT)
+function drawStall(random: Random, place: StallPlace | null): Stall {
+  const kind = random.weighted({ none: 3, any: place === null ? 3 : 0, area: 4 })
+  const area = kind === 'area' ? (place?.area ?? random.pick(AREAS)) : null
+  const callMax = area === null ? 90 : (place?.callMax ?? AREA_CALL_COUNT)
+  const atCall = 1 + random.below(callMax)
   return {
     area,
     atCall: kind === 'none' ? Infinity : atCall,

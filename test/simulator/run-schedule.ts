@@ -30,7 +30,7 @@ export type OnStep = (call: Call, error: unknown) => void
 export function runSchedule(schedule: Schedule, onStep: OnStep | null = null): Outcome {
   const policy: Policy & { readonly choices: Choice[] } =
     schedule.choices === null
-      ? new RandomPolicy(new Random(schedule.seed ^ POLICY_SALT))
+      ? new RandomPolicy(new Random(schedule.seed ^ POLICY_SALT), schedule.stall)
       : new RecordedPolicy(schedule.choices)
   const world = new World(schedule.world, policy)
   world.scheduler.onStep = (call, error) => {

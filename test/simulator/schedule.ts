@@ -1,7 +1,7 @@
 /** A schedule: the world it begins in, the operations in their order, and (once it ran) each choice that was made. */
 import { type Fault, type Operation, SHORT_LISTING } from './operations/operation.ts'
 import { KINDS, type Kind } from './operations/table.ts'
-import type { Choice } from './policy.ts'
+import type { Choice, StallPlace } from './policy.ts'
 import { Random } from './random.ts'
 import type { ReadySnapshot, WorldOptions } from './world.ts'
 import { CHUNK_COUNT } from './counts.ts'
@@ -14,6 +14,8 @@ export interface Schedule {
   readonly operations: readonly Operation[]
   /** How many run at the same time. */
   readonly parallelMax: number
+  /** Where operations are held up; null: by chance. */
+  readonly stall: StallPlace | null
   /** Null: decided by the seed. */
   readonly choices: readonly Choice[] | null
 }
@@ -43,6 +45,7 @@ export function makeSchedule(seed: number): Schedule {
     world: makeWorld(random, operations, theme),
     operations,
     parallelMax: theme?.parallelMax ?? 2 + random.below(3),
+    stall: theme?.stall !== undefined && random.chance(0.5) ? theme.stall : null,
     choices: null,
   }
 }
@@ -97,6 +100,7 @@ function makeWorld(
     isSpaceMounted: random.chance(0.1),
     countsUses: false,
     hasAlias: false,
+    hasOneGroup: false,
     endsWithCollection: random.chance(0.1),
     ready: makeReady(random, theme?.ready ?? groups(random), chunkCount),
     garbage: Array.from({ length: hasGarbage ? 2 : random.below(3) }, () =>

@@ -1,5 +1,6 @@
 /** Kinds of operations that meet in races which need several at the right moment, and the worlds that these need. */
 import type { Kind } from './operations/table.ts'
+import type { StallPlace } from './policy.ts'
 import type { WorldOptions } from './world.ts'
 
 export interface Theme {
@@ -18,6 +19,8 @@ export interface Theme {
   readonly syncLevel?: 'filesystem'
   /** How many run at the same time, where that matters. */
   readonly parallelMax?: number
+  /** Half of the schedules hold operations up there. */
+  readonly stall?: StallPlace
   readonly world?: Partial<WorldOptions>
 }
 
@@ -50,6 +53,7 @@ export const THEMES: readonly Theme[] = [
     parallelMax: 3,
     ready: ['host/g2', 'host/g2'],
     chunkCount: 2,
+    stall: { area: '/.chunks/', callMax: 6 },
     world: { slowAnswers: 0.05 },
   },
   { kinds: ['backup', 'collect', 'forget'] },
@@ -59,6 +63,7 @@ export const THEMES: readonly Theme[] = [
     chunkCount: 3,
     hasGarbage: true,
     graceMs: 0,
+    stall: { area: '/.chunks/', callMax: 9 },
     world: COARSE,
   },
   { kinds: ['backup', 'collect', 'move', 'moveSpace'] },
@@ -122,7 +127,8 @@ export const THEMES: readonly Theme[] = [
     weight: 2,
     parallelMax: 2,
     ready: ['host/g1'],
-    world: { slowAnswers: 0.3 },
+    stall: { area: '/run/locks/', callMax: 4 },
+    world: { slowAnswers: 0.9, hasOneGroup: true },
   },
   { kinds: ['backup', 'collect', 'reload', 'crash'] },
   {
@@ -140,6 +146,7 @@ export const THEMES: readonly Theme[] = [
     parallelMax: 4,
     ready: [],
     syncLevel: 'filesystem',
+    stall: { area: 'sync', callMax: 9 },
   },
   {
     kinds: ['backup', 'cutPower'],
@@ -149,6 +156,7 @@ export const THEMES: readonly Theme[] = [
     ready: [],
     chunkCount: 2,
     syncLevel: 'filesystem',
+    stall: { area: 'sync', callMax: 9 },
     world: { isSpaceMounted: true },
   },
   {

@@ -50,6 +50,8 @@ export interface WorldOptions {
   readonly countsUses: boolean
   /** The configuration has a second name for the store's folder. */
   readonly hasAlias: boolean
+  /** All clients back up into the same group. */
+  readonly hasOneGroup: boolean
   /** Days later a collection has to find and remove all that nobody needs. */
   readonly endsWithCollection: boolean
   /** The store is in a bucket. */
@@ -90,6 +92,7 @@ export class World implements Scene {
   readonly uses = new Map<Actor, Disposable>()
   readonly countsUses: boolean
   readonly hasAlias: boolean
+  readonly hasOneGroup: boolean
   readonly collections = new Map<Actor, CollectionRun>()
   readonly confirmedAtStep = new Map<string, number>()
   clockSetAtStep = -1
@@ -123,6 +126,7 @@ export class World implements Scene {
     this.isGentle = options.isGentle
     this.countsUses = options.countsUses
     this.hasAlias = options.hasAlias
+    this.hasOneGroup = options.hasOneGroup
     this.#graceMs = options.settings.gcGraceMs ?? 0
     this.#endsWithCollection = options.endsWithCollection
     this.scheduler = new Scheduler(policy, options.stepMs)

@@ -50,6 +50,7 @@ export function makeBucketSchedule(seed: number): Schedule {
     world: makeWorld(random, theme),
     operations,
     parallelMax: theme?.parallelMax ?? 2 + random.below(3),
+    stall: null,
     choices: null,
   }
 }
@@ -86,6 +87,7 @@ function makeWorld(random: Random, theme: BucketTheme | null): WorldOptions {
     isSpaceMounted: false,
     countsUses: false,
     hasAlias: false,
+    hasOneGroup: false,
     endsWithCollection: random.chance(0.2),
     ready: makeReady(random, theme?.ready ?? groups, chunkCount),
     garbage: Array.from({ length: random.below(3) }, () => random.below(CHUNK_COUNT)),

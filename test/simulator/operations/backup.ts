@@ -127,7 +127,7 @@ class Client {
 
 export async function backUp(running: Running): Promise<void> {
   const { random, world } = running
-  const place = random.pick(GROUPS)
+  const place = random.pick(world.hasOneGroup ? ['host/g1'] : GROUPS)
   const { ns, group } = parsePlace(place)
   await backUpAs(running, {
     place,

@@ -18,6 +18,7 @@ import type { World } from '../world.ts'
 import type { StockProcess } from '../stock-process.ts'
 import { listVisible, parsePlace, type Running } from './operation.ts'
 
+const GROUPS = ['host/g1', 'm:host/g1', 'host/g3']
 const CHUNK_FOLDER = `${STORE_FOLDER}/.chunks`
 /** What its temporary files end with. */
 export const STOCK_TEMPORARY = '.tmp_STOCK0'
@@ -62,7 +63,7 @@ export async function stockMove({ world, random }: Running): Promise<void> {
 /** A backup that finds what is there and touches it; at its end it looks at nothing again. */
 export async function stockBackup({ world, random, actor }: Running): Promise<void> {
   const { stock } = world
-  const { ns, group } = parsePlace(random.pick(['host/g1', 'm:host/g1', 'host/g3']))
+  const { ns, group } = parsePlace(random.pick(world.hasOneGroup ? ['host/g1'] : GROUPS))
   await using held = new AsyncDisposableStack()
   held.use(await processLock(stock, 'shared'))
   held.use(await stock.locks.lockGroup(ns, group))
