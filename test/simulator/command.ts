@@ -11,7 +11,7 @@ import { PROGRAM, runMutations } from './run-mutations.ts'
 import { shrink } from './shrink.ts'
 
 /** Seeds between two lines of news. */
-const SEEDS_PER_LINE = 5_000
+const SEEDS_PER_LINE = 1_000
 
 export async function simulate(args: string[]): Promise<number> {
   const { values, positionals } = parseArgs({
