@@ -5,8 +5,8 @@ import { type Cut, type CutPlan, CutWorld, type CutWorldOptions } from './cut-wo
 
 /** What the cuts leave adds up, and so does what one process remembers. */
 const ROUNDS_PER_DISK = 60
-/** Cuts of a round besides the one that ends it; fewer when there are few in all, for each scenario to have its share. */
-const IMAGES_MAX = 24
+/** Cuts of a round besides the one that ends it. */
+const IMAGE_COUNT = 24
 /** One round of so many is asked over the protocol, and kept. */
 const KEPT_EACH = 3
 /** Of one disk after the other. At `file` hardly a chunk is ever damaged. */
@@ -48,7 +48,6 @@ export async function cutOften(
   const played = new Map<CutScenario, readonly string[]>()
   let diskCount = 0
   let roundCount = 0
-  const imageCount = Math.min(IMAGES_MAX, Math.ceil(options.count / CUT_SCENARIOS.length))
   const end = performance.now() + (options.durationMaxMs ?? Infinity)
   const isOver = (): boolean => summary.cutCount >= options.count || performance.now() > end
   while (!isOver()) {
@@ -60,7 +59,7 @@ export async function cutOften(
       const scenario = pickScenario(random, played)
       const steps = played.get(scenario)
       roundCount += 1
-      const plan = planOf(steps, { random, summary, scenario, imageCount })
+      const plan = planOf(steps, { random, summary, scenario })
       const made = await world.cut(scenario, { ...plan, isKept: roundCount % KEPT_EACH === 0 })
       if (made.isWhole || steps === undefined) played.set(scenario, made.steps)
       for (const cut of made.cuts) {
@@ -97,18 +96,17 @@ function planOf(
     readonly random: Random
     readonly summary: CutSummary
     readonly scenario: CutScenario
-    readonly imageCount: number
   },
 ): Omit<CutPlan, 'isKept'> {
-  const { random, summary, scenario, imageCount } = options
+  const { random, summary, scenario } = options
   const stepCount = steps?.length ?? STEPS_GUESS
   const taken = new Set<string>()
-  let left = imageCount
+  let left = IMAGE_COUNT
   const takes = (step: string): boolean => {
     const kind = nameOf(scenario, step)
     const isNew = !summary.stepCounts.has(kind) && !taken.has(kind)
     // Of a scenario that is played for the first time all are new: not only its first ones.
-    const chance = isNew && steps !== undefined ? 1 : imageCount / stepCount
+    const chance = isNew && steps !== undefined ? 1 : IMAGE_COUNT / stepCount
     if (left === 0 || !random.chance(chance)) return false
     left -= 1
     taken.add(kind)

@@ -172,7 +172,7 @@ export class CutWorld implements AsyncDisposable {
 
   /** Leaves no disk mounted. Count of damaged chunk files. */
   async #lookAt({ disk, model, number, written }: TakenImage): Promise<number> {
-    this.#disk.insert(disk)
+    this.#disk.insert(disk, { isThrownAway: true })
     const damagedCount = countDamaged(written)
     const next = { ...shortBackup(number + 1), content: number, bulkCount: BULK_COUNT }
     const isVerified = this.#random.chance(VERIFY_CHANCE)
