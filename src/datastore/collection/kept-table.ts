@@ -38,9 +38,7 @@ export async function writeSlots(handle: FileHandle, marks: MarksState): Promise
     head[2 + 2 * index] = marks.shardCounts[index] ?? 0
   })
   let position = 0
-  for (const memory of [head.buffer, ...marks.shards]) {
-    // A copy: shared memory cannot be handed to the system.
-    const bytes = new Uint8Array(memory).slice()
+  for (const bytes of piecesOf([head.buffer, ...marks.shards])) {
     await handle.write(bytes, position)
     hash.update(bytes)
     position += bytes.length
@@ -78,13 +76,14 @@ async function readKeys(
   await using handle = await place.fs.open(`${place.folder}/${name}`, 'read')
   const hash = createHash('sha256')
   const blocks: TableMemory[] = []
+  const targets: Uint8Array[] = []
   const size = count * KEY_SIZE
   for (let start = 0; start < size; start += BLOCK_KEYS * KEY_SIZE) {
     const block = new SharedArrayBuffer(BLOCK_KEYS * KEY_SIZE)
-    const target = new Uint8Array(block, 0, Math.min(block.byteLength, size - start))
-    if (!(await fill(place, handle, { target, start, hash }))) return null
+    targets.push(new Uint8Array(block, 0, Math.min(block.byteLength, size - start)))
     blocks.push(block)
   }
+  if (!(await fill(place, handle, { targets, start: 0, hash }))) return null
   return hash.digest('hex') === expected ? blocks : null
 }
 
@@ -96,40 +95,72 @@ async function readSlots(
   await using handle = await place.fs.open(`${place.folder}/${name}`, 'read')
   const hash = createHash('sha256')
   const head = new Int32Array(HEAD_WORDS)
-  if (!(await fill(place, handle, { target: new Uint8Array(head.buffer), start: 0, hash }))) {
-    return null
-  }
-  const { size } = await handle.stat()
+  const start = head.byteLength
+  const headTarget = { targets: [new Uint8Array(head.buffer)], start: 0, hash }
+  if (!(await fill(place, handle, headTarget))) return null
+  let rest = (await handle.stat()).size - start
   const shards: TableMemory[] = []
   const shardCounts: number[] = []
-  let start = head.byteLength
   for (let index = 0; index < SHARD_COUNT; index += 1) {
     const length = (head[1 + 2 * index] ?? 0) * WORD
+    rest -= length
     // Before memory is taken for it.
-    if (length <= 0 || start + length > size) return null
-    const shard = new SharedArrayBuffer(length)
-    if (!(await fill(place, handle, { target: new Uint8Array(shard), start, hash }))) return null
-    shards.push(shard)
+    if (length <= 0 || rest < 0) return null
+    shards.push(new SharedArrayBuffer(length))
     shardCounts.push(head[2 + 2 * index] ?? 0)
-    start += length
   }
+  const targets = shards.map((shard) => new Uint8Array(shard))
+  if (!(await fill(place, handle, { targets, start, hash }))) return null
   if (hash.digest('hex') !== expected) return null
   return { seed: head[0] ?? 0, shards, shardCounts }
 }
 
-/** False if the file ends before `target` is full. */
+/** Reads `targets` one after the other; false if the file ends before. */
 async function fill(
   { signal }: TablePlace,
   handle: FileHandle,
-  piece: { readonly target: Uint8Array; readonly start: number; readonly hash: Hash },
+  part: { readonly targets: readonly Uint8Array[]; readonly start: number; readonly hash: Hash },
 ): Promise<boolean> {
-  const { target, start, hash } = piece
-  for (let done = 0; done < target.length; done += PIECE_SIZE) {
-    signal.throwIfAborted()
-    const bytes = new Uint8Array(Math.min(PIECE_SIZE, target.length - done))
-    if ((await handle.read(bytes, start + done)) !== bytes.length) return false
-    hash.update(bytes)
-    target.set(bytes, done)
+  const { targets, hash } = part
+  let rest = targets.reduce((sum, { length }) => sum + length, 0)
+  let position = part.start
+  const bytes = new Uint8Array(Math.min(PIECE_SIZE, rest))
+  let ready = bytes.subarray(0, 0)
+  for (const target of targets) {
+    for (let done = 0; done < target.length; ) {
+      if (ready.length === 0) {
+        signal.throwIfAborted()
+        ready = bytes.subarray(0, Math.min(bytes.length, rest))
+        if ((await handle.read(ready, position)) !== ready.length) return false
+        hash.update(ready)
+        position += ready.length
+        rest -= ready.length
+      }
+      const taken = ready.subarray(0, target.length - done)
+      target.set(taken, done)
+      done += taken.length
+      ready = ready.subarray(taken.length)
+    }
   }
   return true
+}
+
+/** All bytes of `memories` in few pieces; copies, because shared memory cannot be handed to the system. */
+function* piecesOf(memories: readonly TableMemory[]): Generator<Uint8Array> {
+  let rest = memories.reduce((sum, { byteLength }) => sum + byteLength, 0)
+  let piece = new Uint8Array(Math.min(PIECE_SIZE, rest))
+  let used = 0
+  for (const memory of memories) {
+    for (let done = 0; done < memory.byteLength; ) {
+      const count = Math.min(piece.length - used, memory.byteLength - done)
+      piece.set(new Uint8Array(memory, done, count), used)
+      used += count
+      done += count
+      if (used < piece.length) continue
+      yield piece
+      rest -= piece.length
+      piece = new Uint8Array(Math.min(PIECE_SIZE, rest))
+      used = 0
+    }
+  }
 }
