@@ -141,8 +141,12 @@ export class RandomPolicy implements Policy {
   }
 }
 
+/** Operations of a schedule, by how they are held up. */
+const STALLS = { none: 3, any: 3, area: 4 }
+const PLACED_STALLS = { none: 1, any: 0, area: 4 }
+
 function drawStall(random: Random, place: StallPlace | null): Stall {
-  const kind = random.weighted({ none: 3, any: place === null ? 3 : 0, area: 4 })
+  const kind = random.weighted(place === null ? STALLS : PLACED_STALLS)
   const area = kind === 'area' ? (place?.area ?? random.pick(AREAS)) : null
   const callMax = area === null ? 90 : (place?.callMax ?? AREA_CALL_COUNT)
   const atCall = 1 + random.below(callMax)

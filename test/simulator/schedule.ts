@@ -21,7 +21,7 @@ export interface Schedule {
 }
 
 /** Schedules with a theme. */
-const THEME_SHARE = 0.65
+const THEME_SHARE = 0.7
 /** Each as often as its weight says. */
 const WEIGHTED_THEMES = THEMES.flatMap((theme) =>
   Array.from({ length: theme.weight ?? 1 }, () => theme),
@@ -45,7 +45,7 @@ export function makeSchedule(seed: number): Schedule {
     world: makeWorld(random, operations, theme),
     operations,
     parallelMax: theme?.parallelMax ?? 2 + random.below(3),
-    stall: theme?.stall !== undefined && random.chance(0.5) ? theme.stall : null,
+    stall: theme?.stall !== undefined && random.chance(0.7) ? theme.stall : null,
     choices: null,
   }
 }

@@ -19,7 +19,7 @@ export interface Theme {
   readonly syncLevel?: 'filesystem'
   /** How many run at the same time, where that matters. */
   readonly parallelMax?: number
-  /** Half of the schedules hold operations up there. */
+  /** Most of the schedules hold operations up there. */
   readonly stall?: StallPlace
   readonly world?: Partial<WorldOptions>
 }
@@ -60,6 +60,7 @@ export const THEMES: readonly Theme[] = [
   {
     kinds: ['backup', 'collect'],
     openings: [['backup', 'collect', 'backup']],
+    weight: 3,
     chunkCount: 3,
     hasGarbage: true,
     graceMs: 0,
@@ -71,7 +72,9 @@ export const THEMES: readonly Theme[] = [
     kinds: ['move', 'reload', 'collect'],
     openings: [['move', 'reload', 'collect']],
     alwaysOpens: true,
+    weight: 2,
     parallelMax: 2,
+    stall: { area: '/host/', callMax: 12 },
     ready: ['m:host/g1'],
     graceMs: 0,
     world: { stepMs: 10 },
@@ -115,19 +118,29 @@ export const THEMES: readonly Theme[] = [
     chunkCount: 3,
     hasGarbage: true,
   },
+  // Ends in the middle of making a group.
+  {
+    kinds: ['backup', 'crash'],
+    openings: [['backup', 'crash', 'backup', 'backup']],
+    alwaysOpens: true,
+    parallelMax: 2,
+    ready: [],
+    stall: { area: '/host/', callMax: 6 },
+    world: { hasOneGroup: true },
+  },
   // Lock files that somebody removes while another has them open.
   {
     kinds: ['backup', 'removeGroup', 'stockBackup'],
     openings: [
       ['removeGroup', 'stockBackup', 'backup'],
-      ['stockBackup', 'removeGroup', 'backup'],
+      ['removeGroup', 'stockBackup', 'backup'],
       ['removeGroup', 'backup', 'stockBackup'],
     ],
     alwaysOpens: true,
-    weight: 2,
+    weight: 3,
     parallelMax: 2,
     ready: ['host/g1'],
-    stall: { area: '/run/locks/', callMax: 4 },
+    stall: { area: '/run/locks/', callMax: 5 },
     world: { slowAnswers: 0.9, hasOneGroup: true },
   },
   { kinds: ['backup', 'collect', 'reload', 'crash'] },
@@ -143,20 +156,22 @@ export const THEMES: readonly Theme[] = [
       ['backup', 'backup', 'backup', 'failWriteBack'],
     ],
     alwaysOpens: true,
+    weight: 2,
     parallelMax: 4,
     ready: [],
     syncLevel: 'filesystem',
-    stall: { area: 'sync', callMax: 9 },
+    stall: { area: 'sync', callMax: 14 },
   },
   {
     kinds: ['backup', 'cutPower'],
     openings: [['backup', 'cutPower', 'backup', 'cutPower']],
     alwaysOpens: true,
+    weight: 2,
     parallelMax: 2,
     ready: [],
     chunkCount: 2,
     syncLevel: 'filesystem',
-    stall: { area: 'sync', callMax: 9 },
+    stall: { area: 'sync', callMax: 14 },
     world: { isSpaceMounted: true },
   },
   {
