@@ -74,9 +74,7 @@ export async function stockBackup({ world, random, actor }: Running): Promise<vo
   held.use(await stock.locks.lockSnapshot(ns, ref, 'exclusive'))
   const folder = groupPath(STORE_FOLDER, ns, group)
   await stock.fs.mkdir(folder.slice(0, folder.lastIndexOf('/'))).catch(ignoreExisting)
-  await stock.fs
-    .mkdir(folder)
-    .then(async () => await write(stock, `${folder}/owner`, OWNER), ignoreExisting)
+  await makeGroup(stock, folder)
   const path = snapshotPath(STORE_FOLDER, ns, ref)
   await stock.fs.mkdir(path)
   const numbers = [random.below(world.chunkCount), random.below(world.chunkCount)]
@@ -100,6 +98,18 @@ export async function stockBackup({ world, random, actor }: Running): Promise<vo
   } finally {
     world.foreignSessions.delete(digests)
   }
+}
+
+/** Whoever makes the folder writes the owner; a group that is there and has none is refused. */
+async function makeGroup(stock: StockProcess, folder: string): Promise<void> {
+  try {
+    await stock.fs.mkdir(folder)
+  } catch (error) {
+    ignoreExisting(error)
+    await stock.fs.readFile(`${folder}/owner`)
+    return
+  }
+  await write(stock, `${folder}/owner`, OWNER)
 }
 
 /** It has its group for itself from here until the result is disposed (I9). */
