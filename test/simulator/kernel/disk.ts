@@ -230,7 +230,9 @@ export class Device {
   /** A prefix of the journal survives, and of unwritten content what chance had written. */
   cutPower(random: Random): void {
     if (this.isVolatile) this.root.entries?.clear()
-    const survived = random.below(this.#journal.length + 1)
+    // Often a commit came right before.
+    const { length } = this.#journal
+    const survived = random.chance(0.4) ? length : random.below(length + 1)
     while (this.#journal.length > survived) this.#journal.pop()?.()
     this.#journal.length = 0
     const used = new Set<number>([this.root.ino])
