@@ -9,6 +9,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { hasCode, isSystemError } from '../base/errors.ts'
+import { MANIFEST_NAME } from '../formats/archive-name.ts'
 import { groupOf, type SnapshotRef } from '../formats/names.ts'
 import type { NamespacePath } from '../formats/namespace.ts'
 import type { Datastore } from './datastore.ts'
@@ -63,7 +64,10 @@ export async function removeSnapshot(
     locks.defer(async () => await endLock(manifestLock, isGone()))
     if (await store.files.exists(flag)) outcome = 'protected'
     else if (options.confirm !== undefined && !(await options.confirm())) outcome = 'spared'
-    else outcome = (await removeFolder(store, ns, ref)) ? 'removed' : 'missing'
+    else {
+      await announceUnfinished(store, ns, ref)
+      outcome = (await removeFolder(store, ns, ref)) ? 'removed' : 'missing'
+    }
   }
   if (outcome === 'removed' && options.removesGroup === true) await tryRemoveGroup(store, ns, ref)
   return outcome
@@ -90,6 +94,18 @@ export async function removeFolder(
   await syncGroup(store, folder)
   await store.fs.removeTree(hidden)
   return true
+}
+
+/** What is unfinished here may be a running backup of a copy of ourselves: it hears of this and fails (races.md R-59). */
+async function announceUnfinished(
+  { bucket, files, path }: Datastore,
+  ns: NamespacePath,
+  ref: SnapshotRef,
+): Promise<void> {
+  if (bucket === null) return
+  if (!(await files.exists(`${snapshotPath(path, ns, ref)}/${MANIFEST_NAME}`))) {
+    await bucket.holder.raise()
+  }
 }
 
 /** A process that starts meanwhile finishes what it finds hidden, and the group with it if that was the last. */

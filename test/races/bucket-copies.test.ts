@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { suite, test, type TestContext } from 'node:test'
 import { setSnapshotNotes } from '../../src/datastore/manifest-store.ts'
+import { removeSnapshot } from '../../src/datastore/remove-snapshot.ts'
 import { ROOT_NAMESPACE as ROOT } from '../../src/formats/namespace.ts'
 import { gc } from '../support/collection.ts'
 import { backUp, begin, finish, makeChunk, STORE, writeArchive } from '../support/test-store.ts'
@@ -77,6 +78,19 @@ suite('R-59: a copy of ourselves', () => {
     await writeArchive(writer, ARCHIVE, ['new'])
     assert.ok(await rig.memory.head(contentKey(DAY_2, ARCHIVE)))
     await startCopy(context, rig, await rig.remains())
+    assert.equal(await rig.memory.head(contentKey(DAY_2, ARCHIVE)), null)
+    await assert.rejects(finish(writer), { code: 'SESSION_FAILED' })
+    await writer.abort()
+    assert.equal(await rig.memory.head(contentKey(DAY_2, MANIFEST)), null)
+  })
+
+  test('forgets what is unfinished there and runs here: that cannot end well either', async (context) => {
+    const rig = await makeBucketRig(context)
+    await backUp(rig.store, DAY_1, ['kept'])
+    const writer = await begin(rig.store, DAY_2)
+    await writeArchive(writer, ARCHIVE, ['new'])
+    const copy = await makeBucketRig(context, { before: await rig.remains() })
+    assert.equal(await removeSnapshot(copy.store, ROOT, refAt(DAY_2)), 'removed')
     assert.equal(await rig.memory.head(contentKey(DAY_2, ARCHIVE)), null)
     await assert.rejects(finish(writer), { code: 'SESSION_FAILED' })
     await writer.abort()

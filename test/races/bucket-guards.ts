@@ -281,6 +281,19 @@ export const BUCKET_GUARDS: readonly Guard[] = [
   },
   {
     races: ['R-59'],
+    what: 'the generation is raised before somebody removes an unfinished snapshot',
+    where: 'removeSnapshot()',
+    cuts: [
+      {
+        file: 'src/datastore/remove-snapshot.ts',
+        find: '      await announceUnfinished(store, ns, ref)\n',
+        replace: '',
+      },
+    ],
+    test: [COPIES, 'forgets what is unfinished there'],
+  },
+  {
+    races: ['R-59'],
     what: 'the bucket is looked at again behind the manifest',
     where: 'publishInBucket()',
     cuts: [
