@@ -299,8 +299,8 @@ export const BUCKET_GUARDS: readonly Guard[] = [
     cuts: [
       {
         file: 'src/datastore/sessions/publish.ts',
-        find: '  await bucket.tree.write(path, blob, { isNew: true })\n  // Who came between the two found it unfinished, and may have removed some of it.\n  await checkOurs(options.watch)\n',
-        replace: '  await bucket.tree.write(path, blob, { isNew: true })\n',
+        find: ', and may have removed some of it.\n  await checkOurs(options.watch)\n',
+        replace: '\n',
       },
     ],
     test: [COPIES, 'a backup looks again behind its manifest'],
