@@ -77,6 +77,8 @@ function makeFault(random: Random, kind: string): Fault {
   return { at, errno: random.pick(ERRNOS) }
 }
 
+/** Kinds after which chunks are in doubt by their times. */
+const IN_DOUBT = ['cutPower', 'failWriteBack']
 /** Kinds after which files may be gone or damaged. */
 const ROUGH = ['cutPower', 'failWriteBack', 'rot']
 
@@ -93,7 +95,7 @@ function makeWorld(
     slowAnswers: random.pick([0, 0, 0, 0.05, 0.3]),
     chunkCount,
     tellsErrorsLate: tellsLate(random, operations, syncLevel),
-    timeStepMs: random.pick([1, 4, 1000, 2000, 86_400_000]),
+    timeStepMs: random.pick(timeStepsMs(operations)),
     stepMs: random.pick([0, 1, 10, 1000]),
     settings: { gcGraceMs: graceMs ?? grace, syncLevel },
     isGentle: operations.every(({ kind, fault }) => fault === null && !ROUGH.includes(kind)),
@@ -108,6 +110,15 @@ function makeWorld(
     ),
     ...theme?.world,
   }
+}
+
+const TIME_STEPS_MS = [1, 4, 1000, 2000]
+const DAY_MS = 86_400_000
+
+/** What a power cut or a failed sync leaves in doubt is told by file times, and no clock of files is a minute off. */
+function timeStepsMs(operations: readonly Operation[]): readonly number[] {
+  const isInDoubt = operations.some(({ kind }) => IN_DOUBT.includes(kind))
+  return isInDoubt ? TIME_STEPS_MS : [...TIME_STEPS_MS, DAY_MS]
 }
 
 function groups(random: Random): string[] {

@@ -15,7 +15,7 @@ export interface Theme {
   readonly ready?: readonly string[]
   readonly chunkCount?: number
   readonly hasGarbage?: true
-  readonly graceMs?: 0
+  readonly graceMs?: number
   readonly syncLevel?: 'filesystem'
   /** How many run at the same time, where that matters. */
   readonly parallelMax?: number
@@ -66,6 +66,18 @@ export const THEMES: readonly Theme[] = [
     graceMs: 0,
     stall: { area: '/.chunks/', callMax: 9 },
     world: COARSE,
+  },
+  // A grace, and time that passes while a collection runs.
+  {
+    kinds: ['backup', 'collect', 'passTime'],
+    openings: [
+      ['backup', 'collect', 'passTime'],
+      ['collect', 'backup', 'passTime'],
+    ],
+    chunkCount: 3,
+    hasGarbage: true,
+    graceMs: 2_000,
+    world: { timeStepMs: 1, stepMs: 10 },
   },
   { kinds: ['backup', 'collect', 'move', 'moveSpace'] },
   {
@@ -166,12 +178,12 @@ export const THEMES: readonly Theme[] = [
     kinds: ['backup', 'cutPower'],
     openings: [['backup', 'cutPower', 'backup', 'cutPower']],
     alwaysOpens: true,
-    weight: 2,
+    weight: 3,
     parallelMax: 2,
     ready: [],
     chunkCount: 2,
     syncLevel: 'filesystem',
-    stall: { area: 'sync', callMax: 14 },
+    stall: { area: 'sync', callMax: 10 },
     world: { isSpaceMounted: true },
   },
   {
@@ -261,6 +273,8 @@ export const THEMES: readonly Theme[] = [
   },
   {
     kinds: ['backup', 'setNotes', 'crash'],
+    weight: 2,
+    stall: { area: '/host/', callMax: 8 },
     openings: [
       ['backup', 'setNotes', 'crash'],
       ['backup', 'backup', 'crash', 'backup'],
