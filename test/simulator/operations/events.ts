@@ -169,7 +169,8 @@ function damage(world: World, chunk: Inode, how: 'gone' | 'flipped' | 'empty' | 
       return
     case 'flipped': {
       const data = chunk.data.slice()
-      data[data.length - 1] = (data.at(-1) ?? 0) ^ 1
+      // Never back to what it was, however often.
+      data[data.length - 1] = (data.at(-1) ?? 0) + 1
       chunk.data = chunk.stable = data
       return
     }
