@@ -17,10 +17,11 @@ export interface Choice {
   readonly call: number
 }
 
-/** Where operations are to be held up: at one of their first calls that have `area` in their names or places. */
+/** Where operations are to be held up: of their calls that have `area` in their names or places, at one of `calls`. */
 export interface StallPlace {
   readonly area: string
-  readonly callMax: number
+  /** From 1 on. */
+  readonly calls: readonly number[]
 }
 
 /** Once in its life an operation takes no step for a while, as by a slow disk. */
@@ -148,8 +149,9 @@ const PLACED_STALLS = { none: 1, any: 0, area: 4 }
 function drawStall(random: Random, place: StallPlace | null): Stall {
   const kind = random.weighted(place === null ? STALLS : PLACED_STALLS)
   const area = kind === 'area' ? (place?.area ?? random.pick(AREAS)) : null
-  const callMax = area === null ? 90 : (place?.callMax ?? AREA_CALL_COUNT)
-  const atCall = 1 + random.below(callMax)
+  const isPlaced = area !== null && place !== null
+  const callMax = area === null ? 90 : AREA_CALL_COUNT
+  const atCall = isPlaced ? random.pick(place.calls) : 1 + random.below(callMax)
   return {
     area,
     atCall: kind === 'none' ? Infinity : atCall,

@@ -27,6 +27,10 @@ export interface Theme {
 /** File times that are older than any collection: neither a touch nor a new file says that a chunk is in use. */
 const COARSE = { timeStepMs: 86_400_000, stepMs: 10 }
 
+function firstCalls(length: number): readonly number[] {
+  return Array.from({ length }, (_, index) => index + 1)
+}
+
 export const THEMES: readonly Theme[] = [
   {
     kinds: ['backup', 'verify', 'rot'],
@@ -53,7 +57,7 @@ export const THEMES: readonly Theme[] = [
     parallelMax: 3,
     ready: ['host/g2', 'host/g2'],
     chunkCount: 2,
-    stall: { area: '/.chunks/', callMax: 6 },
+    stall: { area: '/.chunks/', calls: firstCalls(6) },
     world: { slowAnswers: 0.05 },
   },
   { kinds: ['backup', 'collect', 'forget'] },
@@ -64,7 +68,7 @@ export const THEMES: readonly Theme[] = [
     chunkCount: 3,
     hasGarbage: true,
     graceMs: 0,
-    stall: { area: '/.chunks/', callMax: 9 },
+    stall: { area: '/.chunks/', calls: firstCalls(9) },
     world: COARSE,
   },
   // A grace, and time that passes while a collection runs.
@@ -86,7 +90,7 @@ export const THEMES: readonly Theme[] = [
     alwaysOpens: true,
     weight: 2,
     parallelMax: 2,
-    stall: { area: '/host/', callMax: 12 },
+    stall: { area: '/host/', calls: firstCalls(12) },
     ready: ['m:host/g1'],
     graceMs: 0,
     world: { stepMs: 10 },
@@ -137,7 +141,7 @@ export const THEMES: readonly Theme[] = [
     alwaysOpens: true,
     parallelMax: 2,
     ready: [],
-    stall: { area: '/host/', callMax: 6 },
+    stall: { area: '/host/', calls: firstCalls(6) },
     world: { hasOneGroup: true },
   },
   // Lock files that somebody removes while another has them open.
@@ -152,7 +156,8 @@ export const THEMES: readonly Theme[] = [
     weight: 3,
     parallelMax: 2,
     ready: ['host/g1'],
-    stall: { area: '/run/locks/', callMax: 5 },
+    // Who makes the file is held up while it has it, the next one when it has opened it.
+    stall: { area: '/run/locks/', calls: [2, 6, 7, 8] },
     world: { slowAnswers: 0.9, hasOneGroup: true },
   },
   { kinds: ['backup', 'collect', 'reload', 'crash'] },
@@ -172,7 +177,7 @@ export const THEMES: readonly Theme[] = [
     parallelMax: 4,
     ready: [],
     syncLevel: 'filesystem',
-    stall: { area: 'sync', callMax: 14 },
+    stall: { area: 'sync', calls: firstCalls(14) },
   },
   {
     kinds: ['backup', 'cutPower'],
@@ -183,7 +188,7 @@ export const THEMES: readonly Theme[] = [
     ready: [],
     chunkCount: 2,
     syncLevel: 'filesystem',
-    stall: { area: 'sync', callMax: 10 },
+    stall: { area: 'sync', calls: firstCalls(10) },
     world: { isSpaceMounted: true },
   },
   {
@@ -274,7 +279,7 @@ export const THEMES: readonly Theme[] = [
   {
     kinds: ['backup', 'setNotes', 'crash'],
     weight: 2,
-    stall: { area: '/host/', callMax: 8 },
+    stall: { area: '/host/', calls: firstCalls(8) },
     openings: [
       ['backup', 'setNotes', 'crash'],
       ['backup', 'backup', 'crash', 'backup'],
