@@ -13,8 +13,8 @@ import type { CutModel } from './cut-model.ts'
 
 const FILES = ['disk.img.fidx', 'host.conf.blob', 'index.json.blob', 'root.pxar.didx']
 const RESTS = /^index\.json\.blob\.tmp_|^\.protected$/
-/** No encoded chunk ends in so many zeros by chance. */
-const ZERO_TAIL = 16
+/** No encoded chunk begins or ends in so many zeros by chance. */
+const ZERO_COUNT = 16
 
 /** Every folder of a group holds snapshots that the model has, whole, and nothing else. */
 export function checkNothingHalf(
@@ -52,13 +52,14 @@ export function chunkNames(chunks: string): Set<string> {
   return new Set(readdirSync(chunks).flatMap((prefix) => readdirSync(join(chunks, prefix))))
 }
 
-/** Of `paths`, the chunk files that are empty or end in zeros: a power cut made them so, for no chunk ends so. */
+/** Of `paths`, the chunk files that are empty, begin or end in zeros: a power cut made them so, for no chunk does. */
 export function countDamaged(paths: Iterable<string>): number {
   let count = 0
   for (const path of paths) {
     if (path.includes('.tmp_') || !existsSync(path)) continue
     const bytes = readFileSync(path)
-    if (bytes.subarray(-ZERO_TAIL).every((byte) => byte === 0)) count += 1
+    const ends = [bytes.subarray(0, ZERO_COUNT), bytes.subarray(-ZERO_COUNT)]
+    if (ends.some((end) => end.every((byte) => byte === 0))) count += 1
   }
   return count
 }

@@ -9,7 +9,14 @@ import type { CutFileSystem } from '../support/power-cut.ts'
 
 const RUN = join(import.meta.dirname, 'run.ts')
 
-export const CUT_MUTATIONS: readonly SourcePatch[] = [
+const NEW_CHUNKS = 'a backup of new chunks'
+
+export interface CutMutation extends SourcePatch {
+  /** The scenario that shows it; in turn with all others it would take many cuts. */
+  readonly only?: string
+}
+
+export const CUT_MUTATIONS: readonly CutMutation[] = [
   {
     id: 'no sync before the manifest gets its name',
     file: 'src/datastore/sessions/publish.ts',
@@ -24,12 +31,14 @@ export const CUT_MUTATIONS: readonly SourcePatch[] = [
   },
   {
     id: 'after an unclean end no chunk is doubtful',
+    only: NEW_CHUNKS,
     file: 'src/datastore/store-core.ts',
     find: 'const fresh = isUnclean ? doubtAfter(state.lastGoodSyncMs, nowMs) : null',
     replace: 'const fresh = null',
   },
   {
     id: 'a doubtful chunk counts as duplicate',
+    only: NEW_CHUNKS,
     file: 'src/storage/filesystem-backend.ts',
     find: '} else if (this.#isDoubtful(digest, stat) && !(await this.#verify(digest))) {',
     replace: '} else if (stat.size < 0) {',
@@ -64,10 +73,21 @@ export interface CutMutationOptions {
 
 /** After how many cuts the mutation was found and by what, or null. */
 export function findMutation(
-  mutation: SourcePatch,
+  mutation: CutMutation,
   { kind, seed, count, folder }: CutMutationOptions,
 ): { readonly cutCount: number; readonly finding: string } | null {
-  const options = ['--kind', kind, '--seed', `${seed}`, '--cuts', `${count}`, '--each', '1']
+  const options = [
+    '--kind',
+    kind,
+    '--seed',
+    `${seed}`,
+    '--cuts',
+    `${count}`,
+    '--each',
+    '1',
+    '--only',
+    mutation.only ?? '',
+  ]
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
     [...process.execArgv, RUN, ...options, '--folder', folder, 'cuts'],

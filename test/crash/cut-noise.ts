@@ -12,7 +12,11 @@ import type { Step } from '../support/fault-file-system.ts'
 
 /** How often a step has something before it. */
 const SYNC_CHANCE = 0.15
-const WRITE_BACK_CHANCE = 0.15
+const WRITE_BACK_CHANCE = 0.4
+/** Of one file, those that write its end alone: after a cut it has its size, and zeros before. */
+const END_CHANCE = 0.5
+/** Large enough for pages that are kept together. */
+const END_PAGES = 8
 const WRITE_BACK = 'int sync_file_range(int fd, int64_t offset, int64_t count, unsigned int flags)'
 /** Start writing and wait for its end. */
 const WRITE_AND_WAIT = 7
@@ -23,6 +27,8 @@ export class CutNoise {
   readonly #chunks: string
   readonly #random: Random
   readonly #written = new Set<string>()
+  /** Of these, what was not written back yet. */
+  readonly #unsynced = new Set<string>()
 
   /** `folder`: the mounted disk; `chunks`: the chunk folders of the datastore. */
   constructor(folder: string, chunks: string, random: Random) {
@@ -39,15 +45,17 @@ export class CutNoise {
   /** To be called before each step. */
   beforeStep({ name, path }: Step): void {
     if (this.#random.chance(SYNC_CHANCE)) this.syncBeside()
-    if (this.#written.size > 0 && this.#random.chance(WRITE_BACK_CHANCE)) this.#writeBack()
+    if (this.#unsynced.size > 0 && this.#random.chance(WRITE_BACK_CHANCE)) this.#writeBack()
     if (name === 'handle.write' || name === 'handle.writev') this.#note(path)
   }
 
   /** A chunk is written under a temporary name first: `<digest>.tmp_XXXXXX`. */
   #note(path: string): void {
     if (!path.startsWith(this.#chunks)) return
+    const name = path.replace(/\.tmp_.*$/, '')
     this.#written.add(path)
-    this.#written.add(path.replace(/\.tmp_.*$/, ''))
+    this.#written.add(name)
+    this.#unsynced.add(name)
   }
 
   /** A sync of a stranger commits the journal, and with it names whose content is not written yet. */
@@ -58,17 +66,20 @@ export class CutNoise {
     closeSync(file)
   }
 
-  /** Some of a chunk, as memory pressure takes one of many. */
+  /** Some of a chunk, as memory pressure takes one of many; what is left of it waits for a sync. */
   #writeBack(): void {
+    const path = this.#random.pick([...this.#unsynced])
     try {
-      const path = this.#random.pick([...this.#written])
       const pages = Math.ceil(statSync(path).size / PAGE)
-      const count = (this.#random.below(pages) + 1) * PAGE
+      const isEnd = this.#random.chance(END_CHANCE)
+      const first = isEnd ? Math.max(0, pages - this.#random.below(END_PAGES) - 1) : 0
+      const count = isEnd ? pages - first : this.#random.below(pages) + 1
       const file = openSync(path, 'r')
-      nativeCall(WRITE_BACK, [file, 0, count, WRITE_AND_WAIT], { path })
+      nativeCall(WRITE_BACK, [file, first * PAGE, count * PAGE, WRITE_AND_WAIT], { path })
       closeSync(file)
+      this.#unsynced.delete(path)
     } catch (error) {
-      // It was renamed or removed meanwhile.
+      // It has its name not yet, or was removed.
       if (!isSystemError(error, 'ENOENT')) throw error
     }
   }

@@ -35,6 +35,8 @@ export async function cutOften(
   options: Omit<CutWorldOptions, 'syncLevel'> & {
     readonly count: number
     readonly durationMaxMs?: number
+    /** Only scenarios whose names begin so; all by default. */
+    readonly only?: string
   },
   report: (line: string, summary: CutSummary) => void = () => {},
 ): Promise<CutSummary> {
@@ -45,6 +47,8 @@ export async function cutOften(
     damagedCount: 0,
     stepCounts: new Map(),
   }
+  const { only = '' } = options
+  const scenarios = CUT_SCENARIOS.filter(({ name }) => name.startsWith(only))
   const played = new Map<CutScenario, readonly string[]>()
   let diskCount = 0
   let roundCount = 0
@@ -56,7 +60,7 @@ export async function cutOften(
     diskCount += 1
     await using world = await CutWorld.open(folder, { kind: options.kind, syncLevel, seed })
     for (let round = 0; round < ROUNDS_PER_DISK && !isOver(); round += 1) {
-      const scenario = pickScenario(random, played)
+      const scenario = pickScenario(random, scenarios, played)
       const steps = played.get(scenario)
       roundCount += 1
       const plan = planOf(steps, { random, summary, scenario })
@@ -77,16 +81,14 @@ export async function cutOften(
 /** Each once; then the longer the more often, so that all steps have their share. */
 function pickScenario(
   random: Random,
+  scenarios: readonly CutScenario[],
   played: ReadonlyMap<CutScenario, readonly string[]>,
 ): CutScenario {
-  const fresh = CUT_SCENARIOS.filter((scenario) => !played.has(scenario))
+  const fresh = scenarios.filter((scenario) => !played.has(scenario))
   if (fresh.length > 0) return random.pick(fresh)
-  const weights = CUT_SCENARIOS.map((scenario) => [
-    scenario.name,
-    played.get(scenario)?.length ?? 1,
-  ])
+  const weights = scenarios.map((scenario) => [scenario.name, played.get(scenario)?.length ?? 1])
   const name = random.weighted(Object.fromEntries(weights) as Record<string, number>)
-  return CUT_SCENARIOS.find((scenario) => scenario.name === name) ?? random.pick(CUT_SCENARIOS)
+  return scenarios.find((scenario) => scenario.name === name) ?? random.pick(scenarios)
 }
 
 /** Takes steps of a kind not seen yet, and others at random. */

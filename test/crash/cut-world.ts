@@ -43,7 +43,7 @@ const VERIFY_CHANCE = 0.05
 export interface Cut {
   /** `rename /main/…`: it did not happen; null: the cut came after the answer. */
   readonly before: string | null
-  /** Chunk files that are empty or begin with zeros after the cut. */
+  /** Chunk files that are empty, or begin or end in zeros, after the cut. */
   readonly damagedCount: number
 }
 

@@ -2,7 +2,7 @@
  * The crash tests at length: a kill at every step, a fault in every call, many power cuts (root only), and the loops of
  * backups beside everything that removes.
  *
- *   npm run crash -- [--cuts N] [--kind ext4|xfs] [--seed N] [--rounds N] [--minutes N] [--folder DIR] [kill] [faults]
+ *   npm run crash -- [--cuts N] [--kind ext4|xfs] [--only SCENARIO] [--seed N] [--rounds N] [--minutes N] [--folder DIR] [kill] [faults]
  *     [cuts] [power-cut] [beside] [s3soak]
  *
  * `--cuts`: power cuts at the steps of a server in this process, 1000 by default, half of them on each file system; two
@@ -50,6 +50,7 @@ const { values, positionals } = parseArgs({
     seed: { type: 'string' },
     minutes: { type: 'string', default: '10' },
     folder: { type: 'string', default: tmpdir() },
+    only: { type: 'string', default: '' },
     each: { type: 'string', default: `${PROGRESS_COUNT}` },
   },
 })
@@ -157,7 +158,8 @@ async function cutAtSteps(folder: string): Promise<void> {
       process.stdout.write(`${kind}: ${textOf(made)}, ${rate.toFixed(1)} a second\n`)
     }
     process.stdout.write(`${kind}, seed ${seed}\n`)
-    const summary = await cutOften(join(folder, kind), { kind, seed, count }, report)
+    const options = { kind, seed, count, only: values.only }
+    const summary = await cutOften(join(folder, kind), options, report)
     const steps = [...summary.stepCounts.keys()].toSorted()
     const lines = steps.map((step) => `${summary.stepCounts.get(step)} ${step}\n`)
     process.stdout.write(`${lines.join('')}${kind}, seed ${seed}: ${textOf(summary)}\n`)
