@@ -275,7 +275,7 @@ suite('R-04, R-61: a move beside a collection', () => {
     const seen: unknown[] = []
     const rename = store.fs.rename.bind(store.fs)
     context.mock.method(store.fs, 'rename', async (from: string, to: string) => {
-      if (from.endsWith('Z')) {
+      if (from.endsWith(':00Z')) {
         const live = [...store.core.sessions][0]
         // A collection that begins now waits for the rename, and is seeded with the session.
         let waited = true
@@ -303,7 +303,7 @@ suite('R-04, R-61: a move beside a collection', () => {
     const noted: string[][] = []
     const rename = store.fs.rename.bind(store.fs)
     context.mock.method(store.fs, 'rename', async (from: string, to: string) => {
-      if (from.endsWith('Z')) noted.push([...(await store.core.collection.removals.read())])
+      if (from.endsWith(':00Z')) noted.push([...(await store.core.collection.removals.read())])
       await rename(from, to)
     })
     await moveGroup(store, { ...TO_A, ...recorder() })
