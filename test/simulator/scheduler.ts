@@ -7,6 +7,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { setFlagsFromString } from 'node:v8'
 import { runInThisContext } from 'node:vm'
 import type { Actor, Call } from './actor.ts'
+import { Failure } from './kernel/failure.ts'
 import type { Policy } from './policy.ts'
 
 /** Runs all continuations that are ready. Only V8 itself can, outside of any promise reaction. */
@@ -79,17 +80,20 @@ export class Scheduler {
    * A call that nobody else can see or hinder, such as one on a file that has no name yet: it takes effect in the step
    * that asks for it, since any later moment would be the same. It counts, and can fail, as the others do.
    */
-  callQuietly<Result>(name: string, detail: string, run: () => Result): Promise<Result> {
+  callQuietly<Result>(
+    name: string,
+    detail: string,
+    run: () => Result | Failure,
+  ): Promise<Result> {
     const actor = currentActor()
     actor.callCount += 1
     if (actor.isKilled) return NEVER
     const { acting, askedAtStep } = this
     this.acting = actor
     try {
-      const { nowMs: dueMs, stepCount } = this
-      const asked = { actor, name, detail, dueMs, askedAtStep: stepCount, run }
-      const fault = this.fault?.({ ...asked, resolve: ignore, reject: ignore })
-      return Promise.resolve(fault === 'empty' ? ([] as Result) : run())
+      const fault = this.fault === null ? null : this.fault(this.#asked(actor, name, detail, run))
+      const result = fault === 'empty' ? ([] as Result) : run()
+      return result instanceof Failure ? Promise.reject(result.error) : Promise.resolve(result)
     } catch (error) {
       return Promise.reject(error)
     } finally {
@@ -98,8 +102,18 @@ export class Scheduler {
     }
   }
 
+  #asked(actor: Actor, name: string, detail: string, run: () => unknown): Call {
+    const { nowMs: dueMs, stepCount: askedAtStep } = this
+    return { actor, name, detail, dueMs, askedAtStep, run, resolve: ignore, reject: ignore }
+  }
+
   /** One step of the operation that runs now. */
-  call<Result>(name: string, detail: string, run: () => Result, delayMs = 0): Promise<Result> {
+  call<Result>(
+    name: string,
+    detail: string,
+    run: () => Result | Failure,
+    delayMs = 0,
+  ): Promise<Result> {
     const actor = currentActor()
     return new Promise<Result>((resolve, reject) => {
       actor.waiting.push({
@@ -150,7 +164,8 @@ export class Scheduler {
     this.askedAtStep = call.askedAtStep
     try {
       const result = this.fault?.(call) === 'empty' ? [] : call.run()
-      if (this.isSlow?.(call) === true) actor.waiting.push(answerTo(call, result))
+      if (result instanceof Failure) call.reject((error = result.error))
+      else if (this.isSlow?.(call) === true) actor.waiting.push(answerTo(call, result))
       else call.resolve(result)
     } catch (thrown) {
       error = thrown
@@ -186,7 +201,8 @@ export class Scheduler {
   #chooseActor(): Actor | null {
     for (;;) {
       const ready = this.#ready
-      ready.length = 0
+      // Setting its length would be a call of the runtime.
+      while (ready.length > 0) ready.pop()
       for (const actor of this.actors) if (isReady(actor, this.nowMs)) ready.push(actor)
       if (ready.length > 0) return this.#policy.chooseActor(ready)
       const next = this.#nextDueMs()
@@ -217,7 +233,9 @@ function takeOut(waiting: Call[], call: Call): void {
   else waiting.splice(waiting.indexOf(call), 1)
 }
 
-function isReady(actor: Actor, nowMs: number): boolean {
-  for (const call of actor.waiting) if (call.dueMs <= nowMs) return true
+function isReady({ waiting }: Actor, nowMs: number): boolean {
+  for (let index = 0; index < waiting.length; index += 1) {
+    if ((waiting[index] as Call).dueMs <= nowMs) return true
+  }
   return false
 }

@@ -2,8 +2,10 @@
 import type { DirEntry, FileStat, OpenMode } from '../../../src/base/fs/file-system.ts'
 import { systemError } from '../../../src/base/fs/system-error.ts'
 import type { Random } from '../random.ts'
-import { Device } from './disk.ts'
-import { Inode } from './disk.ts'
+import { newBytes } from './bytes.ts'
+import { Device, Inode, NO_BYTES } from './disk.ts'
+import { Failure, failure } from './failure.ts'
+import { factsOf } from './path-facts.ts'
 
 const MASK = 0o022
 const LINKS_MAX = 8
@@ -22,6 +24,12 @@ interface FindOptions {
 }
 
 const NO_OPTIONS: FindOptions = {}
+export const FOLLOW: FindOptions = { follow: true }
+
+interface MakeOptions {
+  readonly recursive?: boolean
+  readonly mode?: number
+}
 
 /** Told of each change of names, after it took effect. */
 export interface Watcher {
@@ -75,11 +83,14 @@ export class Machine {
 
   /** Throws ENOENT, ENOTDIR for what lies before the last name; `follow`: a link at the end, `crossLast`: a mount there. */
   find(path: string, options: FindOptions = NO_OPTIONS): Place {
-    const slash = path.lastIndexOf('/')
-    const folderPath = path.slice(0, slash)
-    const folder = this.#folders.get(folderPath)
+    return demand(this.look(path, options))
+  }
+
+  /** As `find`, without throwing. */
+  look(path: string, options: FindOptions = NO_OPTIONS): Place | Failure {
+    const { parent, name } = factsOf(path)
+    const folder = this.#folders.get(parent)
     if (folder === undefined) return this.#walk(path, options, 0)
-    const name = path.slice(slash + 1)
     let inode = folder.entries?.get(name)
     if (inode === undefined) return { folder, name, inode }
     if (inode.mounted !== null && options.crossLast !== false) inode = inode.mounted
@@ -87,17 +98,17 @@ export class Machine {
     return { folder, name, inode }
   }
 
-  /** As `find`, from the root on; the folder that it finds is known from then on. */
-  #walk(path: string, options: FindOptions, depth: number): Place {
+  /** As `look`, from the root on; the folder that it finds is known from then on. */
+  #walk(path: string, options: FindOptions, depth: number): Place | Failure {
     const place = this.#walkOn(path, options, depth)
-    const slash = path.lastIndexOf('/')
+    if (depth > 0 || place instanceof Failure || place.name === '') return place
+    const { parent, name } = factsOf(path)
     // Else it leads to where a link points.
-    const isInFolder = depth === 0 && place.name !== '' && path.slice(slash + 1) === place.name
-    if (isInFolder) this.#folders.set(path.slice(0, slash), place.folder)
+    if (name === place.name) this.#folders.set(parent, place.folder)
     return place
   }
 
-  #walkOn(path: string, options: FindOptions, depth: number): Place {
+  #walkOn(path: string, options: FindOptions, depth: number): Place | Failure {
     const names = path.slice(1).split('/')
     let folder: Inode = this.root
     for (let index = 0; ; index += 1) {
@@ -112,28 +123,40 @@ export class Machine {
         inode = inode.mounted
       }
       if (inode?.kind === 'link' && (!isLast || options.follow === true)) {
-        if (depth > LINKS_MAX) throw systemError('ELOOP', 'open', path)
+        if (depth > LINKS_MAX) return failure('ELOOP', 'open', path)
         const rest = names.slice(index + 1)
         return this.#walk([inode.target, ...rest].join('/'), options, depth + 1)
       }
       if (isLast) return { folder, name, inode }
-      if (inode === undefined) throw systemError('ENOENT', 'open', path)
-      if (inode.entries === null) throw systemError('ENOTDIR', 'open', path)
+      if (inode === undefined) return failure('ENOENT', 'open', path)
+      if (inode.entries === null) return failure('ENOTDIR', 'open', path)
       folder = inode
     }
   }
 
   /** Throws ENOENT. */
-  get(path: string, options: { follow?: boolean } = {}): Inode {
-    const { inode } = this.find(path, options)
-    if (inode === undefined) throw systemError('ENOENT', 'open', path)
-    return inode
+  get(path: string, options: FindOptions = NO_OPTIONS): Inode {
+    return demand(this.seek(path, options))
   }
 
+  /** As `get`, without throwing. */
+  seek(path: string, options: FindOptions = NO_OPTIONS): Inode | Failure {
+    const place = this.look(path, options)
+    if (place instanceof Failure) return place
+    return place.inode ?? failure('ENOENT', 'open', path)
+  }
+
+  /** Throws what `tryOpen` fails with. */
   open(path: string, mode: OpenMode, fileMode: number): Inode {
-    const { folder, name, inode } = this.find(path, { follow: mode !== 'create-new' })
+    return demand(this.tryOpen(path, mode, fileMode))
+  }
+
+  tryOpen(path: string, mode: OpenMode, fileMode: number): Inode | Failure {
+    const place = this.look(path, mode === 'create-new' ? NO_OPTIONS : FOLLOW)
+    if (place instanceof Failure) return place
+    const { folder, name, inode } = place
     if (inode === undefined) {
-      if (mode === 'read' || mode === 'write') throw systemError('ENOENT', 'open', path)
+      if (mode === 'read' || mode === 'write') return failure('ENOENT', 'open', path)
       const made = new Inode(folder.device, 'file', {
         mode: fileMode & ~MASK,
         nowMs: this.#nowMs(),
@@ -142,16 +165,17 @@ export class Machine {
       this.watcher?.placed(made)
       return made
     }
-    if (mode === 'create-new') throw systemError('EEXIST', 'open', path)
-    if (inode.kind === 'folder' && mode !== 'read') throw systemError('EISDIR', 'open', path)
-    if (mode === 'create') inode.setData(new Uint8Array(0), this.#nowMs())
+    if (mode === 'create-new') return failure('EEXIST', 'open', path)
+    if (inode.kind === 'folder' && mode !== 'read') return failure('EISDIR', 'open', path)
+    if (mode === 'create') inode.setData(NO_BYTES, this.#nowMs())
     return inode
   }
 
-  readFile(path: string, sizeMax: number): Uint8Array<ArrayBuffer> {
-    const inode = this.get(path, { follow: true })
-    if (inode.kind === 'folder') throw systemError('EISDIR', 'read', path)
-    if (inode.size > sizeMax) throw systemError('EFBIG', 'read', path)
+  readFile(path: string, sizeMax: number): Uint8Array<ArrayBuffer> | Failure {
+    const inode = this.seek(path, FOLLOW)
+    if (inode instanceof Failure) return inode
+    if (inode.kind === 'folder') return failure('EISDIR', 'read', path)
+    if (inode.size > sizeMax) return failure('EFBIG', 'read', path)
     // Never changed in place, here and by readers.
     return inode.data as Uint8Array<ArrayBuffer>
   }
@@ -159,8 +183,8 @@ export class Machine {
   write(inode: Inode, buffers: readonly Uint8Array[], position: number): void {
     let end = position
     for (const buffer of buffers) end += buffer.length
-    const data = new Uint8Array(Math.max(inode.size, end))
-    data.set(inode.data)
+    const data = newBytes(Math.max(inode.size, end))
+    if (inode.size > 0) data.set(inode.data)
     let at = position
     for (const buffer of buffers) {
       data.set(buffer, at)
@@ -171,33 +195,48 @@ export class Machine {
 
   truncate(inode: Inode, size: number): void {
     if (size === inode.size) return
-    const data = new Uint8Array(size)
+    const data = newBytes(size)
     data.set(inode.data.subarray(0, size))
     inode.setData(data, this.#nowMs())
   }
 
-  readDir(path: string): DirEntry[] {
-    const inode = this.get(path, { follow: true })
-    if (inode.entries === null) throw systemError('ENOTDIR', 'scandir', path)
+  readDir(path: string): DirEntry[] | Failure {
+    const inode = this.seek(path, FOLLOW)
+    if (inode instanceof Failure) return inode
+    if (inode.entries === null) return failure('ENOTDIR', 'scandir', path)
     const list: DirEntry[] = []
     for (const [name, { kind }] of inode.entries) list.push({ name, kind })
     return list
   }
 
-  mkdir(path: string, options: { recursive?: boolean; mode?: number } = {}): void {
-    if (options.recursive === true) {
-      for (let end = path.indexOf('/', 1); end > 0; end = path.indexOf('/', end + 1)) {
-        const { inode } = this.find(path.slice(0, end), { follow: true })
-        if (inode === undefined) this.mkdir(path.slice(0, end), { mode: options.mode ?? 0o777 })
-      }
-    }
-    const { folder, name, inode } = this.find(path)
+  mkdir(path: string, options: MakeOptions = {}): void {
+    const failed = this.tryMkdir(path, options)
+    if (failed !== null) throw failed.error
+  }
+
+  /** What it fails with; null if it did not. */
+  tryMkdir(path: string, options: MakeOptions = {}): Failure | null {
+    const mode = options.mode ?? 0o777
+    const isRecursive = options.recursive === true
+    if (isRecursive) this.#makeParents(path, mode)
+    const place = this.look(path)
+    if (place instanceof Failure) return place
+    const { folder, name, inode } = place
     if (inode !== undefined) {
-      if (options.recursive === true && inode.kind !== 'file') return
-      throw systemError('EEXIST', 'mkdir', path)
+      return isRecursive && inode.kind !== 'file' ? null : failure('EEXIST', 'mkdir', path)
     }
-    const mode = (options.mode ?? 0o777) & ~MASK
-    this.#link(folder, name, new Inode(folder.device, 'folder', { mode, nowMs: this.#nowMs() }))
+    const nowMs = this.#nowMs()
+    this.#link(folder, name, new Inode(folder.device, 'folder', { mode: mode & ~MASK, nowMs }))
+    return null
+  }
+
+  #makeParents(path: string, mode: number): void {
+    // The folder of the path is there, mostly.
+    if (this.#folders.has(factsOf(path).parent)) return
+    for (let end = path.indexOf('/', 1); end > 0; end = path.indexOf('/', end + 1)) {
+      const { inode } = this.find(path.slice(0, end), FOLLOW)
+      if (inode === undefined) this.mkdir(path.slice(0, end), { mode })
+    }
   }
 
   rmdir(path: string): void {
@@ -210,13 +249,17 @@ export class Machine {
     this.#unlink(folder, name, inode)
   }
 
-  unlink(path: string): void {
-    const { folder, name, inode } = this.find(path)
-    if (inode === undefined) throw systemError('ENOENT', 'unlink', path)
-    if (inode.kind === 'folder') throw systemError('EISDIR', 'unlink', path)
+  /** What it fails with; null if it did not. */
+  unlink(path: string): Failure | null {
+    const place = this.look(path)
+    if (place instanceof Failure) return place
+    const { folder, name, inode } = place
+    if (inode === undefined) return failure('ENOENT', 'unlink', path)
+    if (inode.kind === 'folder') return failure('EISDIR', 'unlink', path)
     if (inode.kind === 'link') this.#folders.clear()
     this.#unlink(folder, name, inode)
     this.watcher?.removed(inode)
+    return null
   }
 
   rename(from: string, to: string): void {
@@ -289,6 +332,12 @@ export class Machine {
     folder.mtimeMs = folder.ctimeMs = nowMs
     inode.ctimeMs = nowMs
   }
+}
+
+/** What was found; throws what the search failed with. */
+function demand<Found>(found: Found | Failure): Found {
+  if (found instanceof Failure) throw found.error
+  return found
 }
 
 export function statOf(inode: Inode): FileStat {

@@ -1,6 +1,7 @@
 /** The door to files as one simulated process sees it: every call is one step of the schedule. */
 import { dirname } from 'node:path'
 import type {
+  DirEntry,
   FileHandle,
   FileStat,
   FileSystem,
@@ -11,11 +12,20 @@ import { systemError } from '../../../src/base/fs/system-error.ts'
 import type { Scheduler } from '../scheduler.ts'
 import type { Inode, LockMode } from './disk.ts'
 import { isFixed, isLasting, isNeverMade, isUnchanging } from './idle-calls.ts'
-import { type Machine, statOf } from './machine.ts'
+import { Failure } from './failure.ts'
+import { FOLLOW, type Machine, statOf } from './machine.ts'
+import { factsOf } from './path-facts.ts'
 
 const FILE_MODE_DEFAULT = 0o666
 const PLENTY = 2 ** 40
-const TEMPORARY = /\.tmp_[^/]*$/
+/** How calls of `open` are named in a printed schedule. */
+const OPEN_CALLS: Readonly<Record<OpenMode, string>> = {
+  read: 'open',
+  write: 'open (write)',
+  create: 'open (create)',
+  'create-new': 'open (create-new)',
+  'read-write-create': 'open (read-write-create)',
+}
 
 /** The descriptors of one process. */
 export class SimFileSystem implements FileSystem {
@@ -34,8 +44,9 @@ export class SimFileSystem implements FileSystem {
   }
 
   async open(path: string, mode: OpenMode, fileMode = FILE_MODE_DEFAULT): Promise<FileHandle> {
-    return await this.#call(mode === 'read' ? 'open' : `open (${mode})`, path, () => {
-      return new SimFileHandle(this, this.#open, this.machine.open(path, mode, fileMode), path)
+    return await this.#call<FileHandle>(OPEN_CALLS[mode], path, () => {
+      const inode = this.machine.tryOpen(path, mode, fileMode)
+      return inode instanceof Failure ? inode : new SimFileHandle(this, this.#open, inode, path)
     })
   }
 
@@ -44,17 +55,18 @@ export class SimFileSystem implements FileSystem {
   }
 
   stat(path: string): Promise<FileStat> {
-    const run = (): FileStat => statOf(this.machine.get(path, { follow: true }))
+    const run = (): FileStat | Failure => statAt(this.machine.seek(path, FOLLOW))
     return this.#callUnless(isFixed(this.machine, path), 'stat', path, run)
   }
 
   lstat(path: string): Promise<FileStat> {
-    const run = (): FileStat => statOf(this.machine.get(path))
+    const run = (): FileStat | Failure => statAt(this.machine.seek(path))
     return this.#callUnless(isFixed(this.machine, path), 'lstat', path, run)
   }
 
-  readDir(path: string) {
-    return this.#callUnless(isNeverMade(path), 'readDir', path, () => this.machine.readDir(path))
+  readDir(path: string): Promise<DirEntry[]> {
+    const run = (): DirEntry[] | Failure => this.machine.readDir(path)
+    return this.#callUnless(isNeverMade(path), 'readDir', path, run)
   }
 
   readLink(path: string): Promise<string> {
@@ -62,13 +74,13 @@ export class SimFileSystem implements FileSystem {
   }
 
   realPath(path: string): Promise<string> {
-    const run = (): string => this.machine.get(path, { follow: true }).path
+    const run = (): string => this.machine.get(path, FOLLOW).path
     return this.#callUnless(isFixed(this.machine, path), 'realPath', path, run)
   }
 
   mkdir(path: string, options: { recursive?: boolean; mode?: number } = {}): Promise<void> {
-    const run = (): void => this.machine.mkdir(path, options)
-    return this.#callUnless(isLasting(this.machine, path), 'mkdir', path, run)
+    const run = (): Failure | undefined => this.machine.tryMkdir(path, options) ?? undefined
+    return this.#callUnless<void>(isLasting(this.machine, path), 'mkdir', path, run)
   }
 
   rmdir(path: string): Promise<void> {
@@ -76,7 +88,7 @@ export class SimFileSystem implements FileSystem {
   }
 
   unlink(path: string): Promise<void> {
-    return this.#call('unlink', path, () => this.machine.unlink(path))
+    return this.#call<void>('unlink', path, () => this.machine.unlink(path) ?? undefined)
   }
 
   rename(from: string, to: string): Promise<void> {
@@ -130,20 +142,20 @@ export class SimFileSystem implements FileSystem {
 
   syncFolder(path: string): Promise<void> {
     return this.#call('syncFolder', path, () =>
-      this.machine.get(path, { follow: true }).device.commit(),
+      this.machine.get(path, FOLLOW).device.commit(),
     )
   }
 
   syncFileSystem(path: string): Promise<void> {
     const { machine } = this
-    return this.#call('syncfs', path, () => machine.get(path, { follow: true }).device.syncAll())
+    return this.#call('syncfs', path, () => machine.get(path, FOLLOW).device.syncAll())
   }
 
   async usage(): Promise<FileSystemUsage> {
     return { total: PLENTY, used: 0, available: PLENTY }
   }
 
-  #call<Result>(name: string, path: string, run: () => Result): Promise<Result> {
+  #call<Result>(name: string, path: string, run: () => Result | Failure): Promise<Result> {
     return this.scheduler.call(name, path, run)
   }
 
@@ -152,7 +164,7 @@ export class SimFileSystem implements FileSystem {
     isIdle: boolean,
     name: string,
     path: string,
-    run: () => Result,
+    run: () => Result | Failure,
   ): Promise<Result> {
     return isIdle
       ? this.scheduler.callQuietly(name, path, run)
@@ -288,7 +300,7 @@ class SimFileHandle implements FileHandle {
 
   /** On a file that has a temporary name nobody else looks at what this call reads or changes. */
   #callUnseen<Result>(name: string, run: () => Result): Promise<Result> {
-    return TEMPORARY.test(this.#path) ? this.#callQuietly(name, run) : this.#call(name, run)
+    return factsOf(this.#path).isTemporary ? this.#callQuietly(name, run) : this.#call(name, run)
   }
 
   #callQuietly<Result>(name: string, run: () => Result): Promise<Result> {
@@ -303,6 +315,10 @@ class SimFileHandle implements FileHandle {
     if (this.#isClosed) throw systemError('EBADF', name, this.#path)
     return run()
   }
+}
+
+function statAt(inode: Inode | Failure): FileStat | Failure {
+  return inode instanceof Failure ? inode : statOf(inode)
 }
 
 /** For messages: the last names of a path. */
