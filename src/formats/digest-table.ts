@@ -18,22 +18,24 @@ const LOAD_MAX = 0.65
 /** Text form to words goes through here; never kept over an await. */
 const scratch = Buffer.alloc(DIGEST_SIZE)
 
+const NO_WORDS = new Uint32Array(0)
+const NO_BYTES = new Uint8Array(0)
+
 export class DigestTable {
   readonly #hasValues: boolean
   readonly #seed: number
   /** The digest looked for, as words. */
   readonly #wanted = new Uint32Array(WORDS)
-  #capacity = CAPACITY_MIN
-  #keys = new Uint32Array(CAPACITY_MIN * WORDS)
-  #used = new Uint8Array(CAPACITY_MIN)
-  #values: Uint32Array
+  #capacity = 0
+  #keys = NO_WORDS
+  #used = NO_BYTES
+  #values = NO_WORDS
   #size = 0
 
   /** `capacity`: how many digests are expected. */
   constructor(options: { readonly hasValues: boolean; readonly capacity?: number }) {
     this.#hasValues = options.hasValues
     this.#seed = randomBytes(4).readUInt32LE() | 1
-    this.#values = new Uint32Array(0)
     this.#allocate(capacityFor(options.capacity ?? 0))
   }
 
@@ -127,7 +129,7 @@ export class DigestTable {
     this.#capacity = capacity
     this.#keys = new Uint32Array(capacity * WORDS)
     this.#used = new Uint8Array(capacity)
-    this.#values = new Uint32Array(this.#hasValues ? capacity : 0)
+    this.#values = this.#hasValues ? new Uint32Array(capacity) : NO_WORDS
   }
 
   #grow(): void {

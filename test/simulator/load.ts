@@ -118,6 +118,12 @@ const SIZES: readonly SourcePatch[] = [
     replace: 'export const PIECE_SIZE = 1 << 10',
   },
   {
+    id: 'short pieces of kept lists',
+    file: 'src/datastore/collection/kept-lists.ts',
+    find: 'const HASHED_AT_ONCE = 4 << 20',
+    replace: 'const HASHED_AT_ONCE = 16 << 10',
+  },
+  {
     id: 'small tables of digests',
     file: 'src/formats/digest-table.ts',
     find: 'const CAPACITY_MIN = 16',
@@ -150,10 +156,11 @@ const MEMOS: readonly SourcePatch[] = [
   {
     id: 'parsed JSON',
     file: 'src/formats/json.ts',
-    find: '  const value = (isPlain ? JSON.parse(text) : JSON.parse(text, keepNumber)) as JsonValue\n',
+    find: 'export function parseJson(text: string): JsonValue {\n',
     replace:
-      "  const value = globalThis.cairnSimulator.memoized('json', text, () =>" +
-      ' JSON.parse(text, keepNumber)) as JsonValue\n',
+      'export function parseJson(text: string): JsonValue {\n' +
+      "  return globalThis.cairnSimulator.memoized('json', text, () => parseNow(text))\n" +
+      '}\n\nfunction parseNow(text: string): JsonValue {\n',
   },
 ]
 

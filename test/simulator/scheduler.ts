@@ -80,11 +80,7 @@ export class Scheduler {
    * A call that nobody else can see or hinder, such as one on a file that has no name yet: it takes effect in the step
    * that asks for it, since any later moment would be the same. It counts, and can fail, as the others do.
    */
-  callQuietly<Result>(
-    name: string,
-    detail: string,
-    run: () => Result | Failure,
-  ): Promise<Result> {
+  callQuietly<Result>(name: string, detail: string, run: () => Result | Failure): Promise<Result> {
     const actor = currentActor()
     actor.callCount += 1
     if (actor.isKilled) return NEVER

@@ -10,17 +10,18 @@ const RESERVE_MAX = 1 << 20
 
 /** As `DigestSet`; 48 bytes a digest. */
 export class SeenDigests {
-  #parts = makeParts(0)
-  #isEmpty = true
+  /** Made when the first digest of a part comes. */
+  #parts: DigestSet[] = []
+  /** Of each part. */
+  #capacity = 0
 
   /** Takes memory for `count` digests at once if there is none yet: growing costs as much as adding. */
   reserve(count: number): void {
-    if (this.#isEmpty) this.#parts = makeParts(Math.min(count, RESERVE_MAX) / PART_COUNT)
+    if (this.#parts.length === 0) this.#capacity = Math.min(count, RESERVE_MAX) / PART_COUNT
   }
 
   /** False if the digest at `offset` was there. */
   addAt(bytes: Uint8Array, offset: number): boolean {
-    this.#isEmpty = false
     return this.#partOf(bytes[offset] ?? 0).addAt(bytes, offset)
   }
 
@@ -29,17 +30,11 @@ export class SeenDigests {
   }
 
   clear(): void {
-    this.#parts = makeParts(0)
-    this.#isEmpty = true
+    this.#parts = []
+    this.#capacity = 0
   }
 
   #partOf(firstByte: number): DigestSet {
-    const part = this.#parts[firstByte % PART_COUNT]
-    if (part === undefined) throw new RangeError('a byte has a part')
-    return part
+    return (this.#parts[firstByte % PART_COUNT] ??= new DigestSet({ capacity: this.#capacity }))
   }
-}
-
-function makeParts(capacity: number): readonly DigestSet[] {
-  return Array.from({ length: PART_COUNT }, () => new DigestSet({ capacity }))
 }

@@ -8,7 +8,6 @@ import { Failure, failure } from './failure.ts'
 import { factsOf } from './path-facts.ts'
 
 const MASK = 0o022
-const LINKS_MAX = 8
 const NANOSECONDS_PER_MS = 1_000_000n
 
 /** Where a path leads. */
@@ -89,49 +88,26 @@ export class Machine {
   /** As `find`, without throwing. */
   look(path: string, options: FindOptions = NO_OPTIONS): Place | Failure {
     const { parent, name } = factsOf(path)
-    const folder = this.#folders.get(parent)
-    if (folder === undefined) return this.#walk(path, options, 0)
-    let inode = folder.entries?.get(name)
+    const folder = this.#folders.get(parent) ?? this.#findFolder(parent, path)
+    if (folder instanceof Failure) return folder
+    let inode = name === '' ? folder : folder.entries?.get(name)
     if (inode === undefined) return { folder, name, inode }
     if (inode.mounted !== null && options.crossLast !== false) inode = inode.mounted
-    if (inode.kind === 'link' && options.follow === true) return this.#walk(path, options, 0)
+    // What a link names is no link itself.
+    if (inode.kind === 'link' && options.follow === true) return this.look(inode.target, FOLLOW)
     return { folder, name, inode }
   }
 
-  /** As `look`, from the root on; the folder that it finds is known from then on. */
-  #walk(path: string, options: FindOptions, depth: number): Place | Failure {
-    const place = this.#walkOn(path, options, depth)
-    if (depth > 0 || place instanceof Failure || place.name === '') return place
-    const { parent, name } = factsOf(path)
-    // Else it leads to where a link points.
-    if (name === place.name) this.#folders.set(parent, place.folder)
-    return place
-  }
-
-  #walkOn(path: string, options: FindOptions, depth: number): Place | Failure {
-    const names = path.slice(1).split('/')
-    let folder: Inode = this.root
-    for (let index = 0; ; index += 1) {
-      const name = names[index] as string
-      const isLast = index === names.length - 1
-      let inode = name === '' ? folder : folder.entries?.get(name)
-      if (
-        inode !== undefined &&
-        inode.mounted !== null &&
-        (!isLast || options.crossLast !== false)
-      ) {
-        inode = inode.mounted
-      }
-      if (inode?.kind === 'link' && (!isLast || options.follow === true)) {
-        if (depth > LINKS_MAX) return failure('ELOOP', 'open', path)
-        const rest = names.slice(index + 1)
-        return this.#walk([inode.target, ...rest].join('/'), options, depth + 1)
-      }
-      if (isLast) return { folder, name, inode }
-      if (inode === undefined) return failure('ENOENT', 'open', path)
-      if (inode.entries === null) return failure('ENOTDIR', 'open', path)
-      folder = inode
-    }
+  /** The folder `parent` of `path`; known from then on. */
+  #findFolder(parent: string, path: string): Inode | Failure {
+    if (parent === '') return this.root
+    const place = this.look(parent, FOLLOW)
+    if (place instanceof Failure) return failure(place.code, 'open', path)
+    const { inode } = place
+    if (inode === undefined) return failure('ENOENT', 'open', path)
+    if (inode.entries === null) return failure('ENOTDIR', 'open', path)
+    this.#folders.set(parent, inode)
+    return inode
   }
 
   /** Throws ENOENT. */

@@ -141,9 +141,7 @@ export class SimFileSystem implements FileSystem {
   }
 
   syncFolder(path: string): Promise<void> {
-    return this.#call('syncFolder', path, () =>
-      this.machine.get(path, FOLLOW).device.commit(),
-    )
+    return this.#call('syncFolder', path, () => this.machine.get(path, FOLLOW).device.commit())
   }
 
   syncFileSystem(path: string): Promise<void> {
