@@ -273,7 +273,8 @@ export class Checker implements Watcher {
   #chunkPlaced(digest: string, inode: Inode): void {
     const { ledger, disk } = this.#world
     if (wholeDigest(inode.data) === digest) {
-      if (ledger.damaged.delete(digest)) ledger.healed.set(digest, disk.syncCount)
+      const isHealed = ledger.damaged.delete(digest) || ledger.healed.get(digest) === Infinity
+      if (isHealed) ledger.healed.set(digest, disk.syncCount)
     } else if (!inode.isRotten)
       this.#fail('I4', `chunk ${digest.slice(0, 8)} got its name without its content`)
   }

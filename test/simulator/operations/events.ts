@@ -33,6 +33,7 @@ export async function cutPower({ world, random }: Running): Promise<void> {
   world.scheduler.wallOffsetMs += 60_000 + random.below(600_000)
   world.ledger.findAgain([...visibleSnapshots(world.store)].map(({ key }) => key))
   forgetHealing(world)
+  world.ledger.healed.clear()
   if (world.settings.syncLevel === 'none') excuse(world)
   world.checker.checkAll('after a power cut')
   // What was not synced may be as before.
@@ -51,9 +52,17 @@ export async function cutPower({ world, random }: Running): Promise<void> {
 function forgetHealing({ ledger, store, disk }: World): void {
   for (const [digest, syncCount] of ledger.healed) {
     const isDurable = syncCount < disk.syncCount
-    if (!isDurable && !isChunkWhole(store, digest)) ledger.damaged.add(digest)
+    if (isDurable || isChunkWhole(store, digest)) continue
+    ledger.damaged.add(digest)
+    ledger.healed.delete(digest)
   }
-  ledger.healed.clear()
+}
+
+/** What was healed and never reached the disk stays so, whatever is synced later. */
+function noteLostHealing({ ledger, store }: World): void {
+  for (const digest of ledger.healed.keys()) {
+    if (findChunk(store, digest)?.isLost === true) ledger.healed.set(digest, Infinity)
+  }
 }
 
 /** At level `none` nothing was promised: what the cut took is taken as given. */
@@ -90,10 +99,12 @@ export async function failWriteBack({ world, random }: Running): Promise<void> {
     )
     if (didFail) break
   }
+  noteLostHealing(world)
   await world.scheduler.call('kernel', 'gives pages back', () => {
     // At level `none` nobody asks the disk before a snapshot is finished, so nothing is promised then.
     if (random.chance(0.3) && world.settings.syncLevel !== 'none') {
       for (const disk of world.disks) disk.dropCaches()
+      forgetHealing(world)
     }
   })
 }
