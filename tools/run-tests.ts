@@ -12,6 +12,7 @@ import { join, relative, resolve } from 'node:path'
 import { run } from 'node:test'
 import { parseArgs } from 'node:util'
 import { newCephFolder, stopCeph } from '../test/support/ceph.ts'
+import { TEST_FLAGS } from '../test/support/test-flags.ts'
 import { listSources } from './source-files.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -41,7 +42,8 @@ const skipped: string[] = []
 const passed: Outcome[] = []
 let failedCount = 0
 
-for await (const event of run({ files, concurrency: CONCURRENCY, timeout: FILE_TIMEOUT_MS })) {
+const options = { concurrency: CONCURRENCY, timeout: FILE_TIMEOUT_MS, execArgv: [...TEST_FLAGS] }
+for await (const event of run({ files, ...options })) {
   if (event.type === 'test:summary' && event.data.file !== undefined) reportFile(event.data)
   // What a test found worth telling: how much was compared, or tried. Node's own are not nested.
   if (event.type === 'test:diagnostic' && event.data.nesting > 0) {

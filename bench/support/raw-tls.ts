@@ -5,7 +5,7 @@ import { createServer } from 'node:tls'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { systemClock } from '../../src/base/time/clock.ts'
-import { createSelfSigned } from '../../src/transport/self-signed.ts'
+import { createSelfSigned } from '../../src/transport/create-self-signed.ts'
 
 let certificate: Promise<{ readonly certificatePem: string; readonly keyPem: string }> | null = null
 

@@ -1,5 +1,5 @@
 /** Users, tokens, ACL, tickets, realms: parameters and shapes of `/access` (rest-api §4.2). */
-import Type from 'typebox'
+import { Type } from '../base/schema.ts'
 import {
   AclPath,
   AuthidText,

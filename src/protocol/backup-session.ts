@@ -1,5 +1,5 @@
 /** Parameters of the backup protocol's calls (backup-protocol.md 2.4, 4.2). */
-import Type from 'typebox'
+import { Type } from '../base/schema.ts'
 import { ChunkDigest, closed, SafeId, rawSnapshotParameters, StoreName } from './common.ts'
 
 /** Exact value of the `Upgrade` header. */

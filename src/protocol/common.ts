@@ -1,5 +1,6 @@
 /** Schemas that many calls share: names, ids, limits (rest-api §1.6). */
-import Type, { type TObject, type TProperties } from 'typebox'
+import type { TObject, TProperties } from 'typebox'
+import { Type } from '../base/schema.ts'
 
 export const SAFE_ID_PATTERN = '^[A-Za-z0-9_][A-Za-z0-9._\\-]*$'
 export const NAMESPACE_PATTERN =

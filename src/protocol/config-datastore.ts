@@ -1,5 +1,5 @@
 /** Datastores as they are configured: parameters and shapes of `/config/datastore` (rest-api §4.9). */
-import Type from 'typebox'
+import { Type } from '../base/schema.ts'
 import { Comment, ConfigDigest, closed, KeepCount, StoreName, UseridText } from './common.ts'
 
 const Text = Type.Optional(Type.String())

@@ -1,5 +1,5 @@
 /** Content of datastores: parameters and shapes of `/admin/datastore` (rest-api §4.3). */
-import Type from 'typebox'
+import { Type } from '../base/schema.ts'
 import {
   AuthidText,
   closed,

@@ -1,5 +1,5 @@
 /** The host: parameters and shapes of `/nodes` (rest-api §4.1). */
-import Type from 'typebox'
+import { Type } from '../base/schema.ts'
 import { closed, NodeName } from './common.ts'
 
 const Bytes = Type.Integer({ minimum: 0 })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import Type, { type TObject } from 'typebox'
+import type { TObject } from 'typebox'
+import { Type } from '../base/schema.ts'
 import { validate } from './parameters.ts'
 import { parseParameters } from './request-parameters.ts'
 

@@ -1,5 +1,5 @@
 /** Parameters of the reader protocol's calls (backup-protocol.md 2.4, 5). */
-import Type from 'typebox'
+import { Type } from '../base/schema.ts'
 import { ChunkDigest, closed, SafeId, rawSnapshotParameters, StoreName } from './common.ts'
 
 /** Exact value of the `Upgrade` header. */

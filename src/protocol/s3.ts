@@ -1,5 +1,5 @@
 /** S3 endpoints and buckets: parameters and shapes of `/config/s3` and `/admin/s3` (rest-api §4.13). */
-import Type from 'typebox'
+import { Type } from '../base/schema.ts'
 import { closed, ConfigDigest, SAFE_ID_PATTERN, SafeId, StoreName } from './common.ts'
 
 const FINGERPRINT_PATTERN = '^[0-9a-fA-F]{2}(?::[0-9a-fA-F]{2}){31}$'

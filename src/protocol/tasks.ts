@@ -1,5 +1,5 @@
 /** Task lists, states and logs: parameters and shapes of `/nodes/{node}/tasks` (rest-api §4.4). */
-import Type from 'typebox'
+import { Type } from '../base/schema.ts'
 import { closed, NodeName, StoreName, UpidText } from './common.ts'
 
 const Unsigned = Type.Integer({ format: 'u64' })

@@ -1,5 +1,5 @@
 /** Directory nodes: `GET` lists what lies below (rest-api §1.1, "Index nodes"). */
-import Type from 'typebox'
+import { Type } from '../base/schema.ts'
 import { OPEN_PARAMETERS } from '../protocol/common.ts'
 import { AUTHENTICATED } from '../protocol/endpoint.ts'
 import { type Route, route } from './route.ts'

@@ -7,7 +7,7 @@ import type * as tls from 'node:tls'
 import { systemClock } from '../base/time/clock.ts'
 import { connectUpgraded } from './h2-session.ts'
 import { OutgoingClient } from './outgoing.ts'
-import { createSelfSigned } from './self-signed.ts'
+import { createSelfSigned } from './create-self-signed.ts'
 import { openTlsSocket, ServerTls, type TlsTarget } from './tls.ts'
 import { acceptHttp2 } from './upgrade.ts'
 

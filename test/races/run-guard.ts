@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { type SourcePatch, spawnPatched } from '../support/source-patch.ts'
+import { TEST_FLAGS } from '../support/test-flags.ts'
 import { type Cut, type Guard, LAYERS } from './guard.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
@@ -36,7 +37,7 @@ async function runTest({ races, test }: Guard, cuts: readonly Cut[]): Promise<Gu
   const [file, name] = test
   const patches: SourcePatch[] = cuts.map((cut) => ({ id: races.join(), ...cut }))
   const pattern = `^${name.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')}`
-  const flags = ['--test', '--test-reporter=tap', `--test-name-pattern=${pattern}`]
+  const flags = [...TEST_FLAGS, '--test-reporter=tap', `--test-name-pattern=${pattern}`]
   // The variables of a test runner around us would make the child one of its files.
   const { NODE_TEST_CONTEXT: _context, ...env } = process.env
   const child = spawnPatched(patches, [...flags, join(ROOT, file)], {

@@ -1,22 +1,18 @@
-/** One certificate for all tests of a process; made quickly (2048 bits). */
-import { systemClock } from '../../src/base/time/clock.ts'
-import { createSelfSigned } from '../../src/transport/self-signed.ts'
+/** One certificate for all tests: making a key takes a while. It was made by `createSelfSigned`, and protects nothing. */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { type CertificatePair, ServerTls } from '../../src/transport/tls.ts'
 
-let pair: Promise<CertificatePair> | null = null
+const FOLDER = join(import.meta.dirname, 'localhost')
 
-/** Key and certificate for `localhost`. */
-export function testCertificate(): Promise<CertificatePair> {
-  pair ??= createSelfSigned({
-    hostname: 'localhost',
-    fqdn: 'localhost',
-    clock: systemClock,
-    keyBits: 2048,
-  })
-  return pair
+/** Key (2048 bits) and certificate for `localhost`. */
+export async function testCertificate(): Promise<CertificatePair> {
+  const certificatePem = await readFile(join(FOLDER, 'certificate.pem'), 'utf8')
+  const keyPem = await readFile(join(FOLDER, 'key.pem'), 'utf8')
+  return { certificatePem, keyPem }
 }
 
-/** A server's TLS with the certificate of this process. */
+/** A server's TLS with that certificate. */
 export async function testTls(): Promise<ServerTls> {
   return new ServerTls(await testCertificate())
 }

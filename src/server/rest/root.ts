@@ -1,5 +1,5 @@
 /** `/ping` and `/version` (rest-api §4.1). */
-import Type from 'typebox'
+import { Type } from '../../base/schema.ts'
 import { NO_PARAMETERS } from '../../protocol/common.ts'
 import { AUTHENTICATED, WORLD } from '../../protocol/endpoint.ts'
 import { type Route, route } from '../route.ts'

@@ -1,5 +1,5 @@
 /** `/access/tfa`: which second factors users have; changing them comes later (rest-api §4.2). */
-import Type from 'typebox'
+import { Type } from '../../../base/schema.ts'
 import { type FactorEntry, listFactors } from '../../../config/second-factors.ts'
 import {
   FactorParameters,

@@ -1,5 +1,6 @@
 /** `/access/users` (rest-api §4.2). */
-import Type, { type Static } from 'typebox'
+import type { Static } from 'typebox'
+import { Type } from '../../../base/schema.ts'
 import { Secret } from '../../../base/secret.ts'
 import { removeUser } from '../../../config/access-removal.ts'
 import { splitAuthId } from '../../../config/auth-id.ts'

@@ -1,6 +1,7 @@
 /** `/config/datastore` (rest-api §4.9). */
 import { createHash } from 'node:crypto'
-import Type, { type Static } from 'typebox'
+import type { Static } from 'typebox'
+import { Type } from '../../../base/schema.ts'
 import {
   changeDatastore,
   checkAddDatastore,

@@ -1,5 +1,5 @@
 /** `/status/datastore-usage`: what monitoring asks every minute (rest-api §4.5). */
-import Type from 'typebox'
+import { Type } from '../../../base/schema.ts'
 import { toError } from '../../../base/errors.ts'
 import { type DatastoreConfig, listDatastores } from '../../../config/datastores.ts'
 import { usage } from '../../../datastore/usage.ts'

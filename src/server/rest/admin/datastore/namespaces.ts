@@ -18,7 +18,7 @@ import { checkPrivilege } from '../../../auth/permissions.ts'
 import { errors, refused } from '../../../errors.ts'
 import { type Call, type Route, route } from '../../../route.ts'
 import { removalReport } from './removal-report.ts'
-import Type from 'typebox'
+import { Type } from '../../../../base/schema.ts'
 import { aclPathOf, seesNamespace } from './access.ts'
 
 const PATH = '/admin/datastore/{store}/namespace'

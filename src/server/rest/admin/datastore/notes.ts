@@ -1,5 +1,5 @@
 /** `notes` of a snapshot and `group-notes` (rest-api §4.3). */
-import Type from 'typebox'
+import { Type } from '../../../../base/schema.ts'
 import { hasCode } from '../../../../base/errors.ts'
 import type { Datastore } from '../../../../datastore/datastore.ts'
 import { readGroupNotes, setGroupNotes } from '../../../../datastore/groups.ts'

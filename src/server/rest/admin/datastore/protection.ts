@@ -1,5 +1,5 @@
 /** `protected` of a snapshot (rest-api §4.3). */
-import Type from 'typebox'
+import { Type } from '../../../../base/schema.ts'
 import { isProtected, setProtected } from '../../../../datastore/snapshots.ts'
 import { Nothing } from '../../../../protocol/common.ts'
 import { ProtectionParameters, SnapshotParameters } from '../../../../protocol/datastore.ts'
