@@ -19,6 +19,7 @@ const root = join(import.meta.dirname, '..')
 /** No test file may take longer; a hang is a failure, not a time-out of CI. */
 const FILE_TIMEOUT_MS = 240_000
 const CONCURRENCY = 2
+const LONG = ['test/e2e/', 'test/crash/', 'test/locks/', 'test/model/', 'test/contract/'] as const
 
 interface Outcome {
   readonly name: string
@@ -31,6 +32,7 @@ const { values, positionals } = parseArgs({
 })
 const files = listSources(root, ['src', 'test', 'tools'])
   .filter((file) => file.endsWith('.test.ts') && isSelected(file))
+  .toSorted((a, b) => Number(isLong(b)) - Number(isLong(a)))
   .map((file) => join(root, file))
 if (process.env['CAIRN_CEPH_DIR'] === undefined) {
   // The S3 server of this run: the first test that wants one starts it there, all others use it.
@@ -43,6 +45,7 @@ const passed: Outcome[] = []
 let failedCount = 0
 
 const options = { concurrency: CONCURRENCY, timeout: FILE_TIMEOUT_MS, execArgv: [...TEST_FLAGS] }
+
 for await (const event of run({ files, ...options })) {
   if (event.type === 'test:summary' && event.data.file !== undefined) reportFile(event.data)
   // What a test found worth telling: how much was compared, or tried. Node's own are not nested.
@@ -89,6 +92,11 @@ function reportFile(summary: {
   const seconds = (summary.duration_ms / 1000).toFixed(1)
   const file = relative(root, summary.file ?? '')
   process.stdout.write(`${file}: ${summary.counts.tests} tests, ${seconds} s\n`)
+}
+
+/** Those that take a minute begin first: at the end one alone would leave a processor idle. */
+function isLong(file: string): boolean {
+  return LONG.some((path) => file.startsWith(path))
 }
 
 function isSelected(file: string): boolean {

@@ -11,7 +11,7 @@ import { foreignLockMissing } from '../support/foreign-lock.ts'
 import { Hammer } from '../support/hammer.ts'
 import { runServerCommand } from '../support/run-server-command.ts'
 import { ServiceManagerDouble } from '../support/service-manager-double.ts'
-import { untilNoTaskRuns } from '../support/running-tasks.ts'
+import { endOfTask, untilNoTaskRuns } from '../support/running-tasks.ts'
 import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 
 class ReloadRig implements AsyncDisposable {
@@ -48,12 +48,7 @@ class ReloadRig implements AsyncDisposable {
   async collect(): Promise<string> {
     await using connection = await this.rig.connect()
     const { data: upid } = await connection.post('admin/datastore/main/gc', {})
-    for (;;) {
-      const path = `nodes/localhost/tasks/${encodeURIComponent(String(upid))}/status`
-      const { data } = await connection.get(path)
-      const { status, exitstatus } = data as { status: string; exitstatus?: string }
-      if (status === 'stopped') return exitstatus ?? ''
-    }
+    return await endOfTask(connection, String(upid))
   }
 
   /** Ends all; the first process must end by itself when the last one has. */
@@ -89,6 +84,9 @@ suite('reload', () => {
     assert.equal(stdout, `process ${reloads.pid} serves, process ${first} ends its sessions\n`)
     await rig.server.waitFor(/ends its sessions: another one serves/)
     assert.deepEqual(await reloads.operations(), { read: 0, write: 1 })
+    const { failures, count } = await hammer.end()
+    assert.deepEqual(failures, [])
+    assert.ok(count > 0)
     assert.match(await reloads.collect(), /unable to get exclusive lock - EAGAIN: Try again/)
     const again = await rig.backUp(feed.path)
     assert.match(again.stderr, /unable to acquire backup group lock/)
@@ -96,9 +94,6 @@ suite('reload', () => {
     await feed.end()
     const run = await done
     assert.equal(run.status, 0, run.stderr)
-    const { failures, count } = await hammer.end()
-    assert.deepEqual(failures, [])
-    assert.ok(count > 0)
     assert.equal(await reloads.collect(), 'OK')
     const restored = await rig.client(['restore', 'host/web1', 'disk.img', '-'])
     assert.ok(restored.stdout.equals(Buffer.concat([PART, PART])))

@@ -8,7 +8,8 @@ import { suite, test } from 'node:test'
 import { FailureRig, PART } from '../support/failure-rig.ts'
 import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 
-suite('a server that ends in the middle of a backup', () => {
+// Two at a time: the first one waits ten seconds for a client that finds nobody.
+suite('a server that ends in the middle of a backup', { concurrency: 2 }, () => {
   test('SIGTERM: a session that goes on finishes within its grace', async (context) => {
     await using rig = await FailureRig.open(await makeTemporaryFolder(context))
     const { feed, done } = await rig.startBackup()

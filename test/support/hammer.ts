@@ -2,7 +2,7 @@
 import { get } from 'node:https'
 
 /** Requests at a time. */
-const WIDTH = 4
+const WIDTH = 2
 
 export class Hammer implements AsyncDisposable {
   readonly #port: number

@@ -7,47 +7,50 @@
  * tests, and asks that map with `executionAsyncId()`. Here `init` is told of tests alone, and within what a test runs the
  * id is the test's. A hook of any other shape is made as always.
  */
-import { AsyncLocalStorage, AsyncResource, type HookCallbacks } from 'node:async_hooks'
+import {
+  type AsyncHook,
+  AsyncLocalStorage,
+  AsyncResource,
+  type HookCallbacks,
+} from 'node:async_hooks'
 
-/** Of the public module, whose properties the runner reads when it is loaded. */
+type Run = (...args: unknown[]) => unknown
+type Init = NonNullable<HookCallbacks['init']>
+
+/** The public module, whose properties the runner reads when it is loaded. */
 const hooks = process.getBuiltinModule('node:async_hooks') as unknown as {
-  createHook: typeof import('node:async_hooks').createHook
+  createHook: (callbacks: HookCallbacks) => AsyncHook
   executionAsyncId: () => number
 }
+const resources = AsyncResource.prototype as unknown as { runInAsyncScope: Run }
 
 const { createHook, executionAsyncId } = hooks
-const { runInAsyncScope } = AsyncResource.prototype
+const { runInAsyncScope } = resources
 /** Async id of the test that runs here. */
 const running = new AsyncLocalStorage<number>()
 
 /** What the runner wants to hear of its tests; null until it says so. */
-let tell: NonNullable<HookCallbacks['init']> | null = null
+let tell: Init | null = null
 
 hooks.createHook = (callbacks) => {
-  const { init, destroy, ...others } = callbacks
-  const isOfRunner = init !== undefined && destroy !== undefined && Object.keys(others).length === 0
+  const isOfRunner = Object.keys(callbacks).toSorted().join() === 'destroy,init'
   if (!isOfRunner || tell !== null) return createHook(callbacks)
-  tell = init
+  tell = (...args) => callbacks.init?.(...args)
   return createHook({})
 }
 
 hooks.executionAsyncId = () => running.getStore() ?? executionAsyncId()
 
-AsyncResource.prototype.runInAsyncScope = function runWithin(
-  this: AsyncResource,
-  run: (...args: never[]) => unknown,
-  thisArg: unknown,
-  ...args: never[]
-): unknown {
+resources.runInAsyncScope = function runWithin(this: AsyncResource, run, thisArg, ...args) {
   if (tell === null || !isTest(this)) {
     return Reflect.apply(runInAsyncScope, this, [run, thisArg, ...args])
   }
   const id = this.asyncId()
   tell(id, 'Test', 0, this)
   // Inside the scope, which begins with what was there when the test was declared.
-  const within = (): unknown => running.run(id, () => Reflect.apply(run, thisArg, args))
+  const within = (): unknown => running.run(id, () => Reflect.apply(run as Run, thisArg, args))
   return Reflect.apply(runInAsyncScope, this, [within, null])
-} as typeof runInAsyncScope
+}
 
 /** A test, suite or hook of the runner. */
 function isTest(resource: AsyncResource): boolean {

@@ -12,6 +12,13 @@ export const PROGRAM_ENVIRONMENT = {
   NODE_COMPILE_CACHE: join(tmpdir(), `cairn-test-compile-cache-${process.getuid?.() ?? 0}`),
 } as const
 
+/** Those of `bin/launch.mjs`, which starts Node a second time without them (test/e2e/launch.test.ts). */
+const PROGRAM_FLAGS = [
+  '--max-semi-space-size=2',
+  '--initial-old-space-size=128',
+  '--disable-warning=ExperimentalWarning',
+]
+
 /** By default. */
 const RUN_TIME_MAX_MS = 60_000
 
@@ -37,7 +44,7 @@ export async function runClient(
   args: readonly string[],
   options: ClientRunOptions,
 ): Promise<ClientRun> {
-  const child = spawn(process.execPath, [PROGRAM, ...args], {
+  const child = spawn(process.execPath, [...PROGRAM_FLAGS, PROGRAM, ...args], {
     cwd: options.cwd,
     env: { ...PROGRAM_ENVIRONMENT, LANG: 'C.UTF-8', TZ: 'UTC', ...options.environment },
     stdio: ['pipe', 'pipe', 'pipe'],

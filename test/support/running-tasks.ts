@@ -3,8 +3,8 @@ import { watch } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Connection } from '../../src/client/connection.ts'
 
-/** A question costs a request. */
-const POLL_MS = 3
+/** A question costs a request, and the processor that the task needs. */
+const POLL_MS = 20
 
 /** Resolves when no task runs any more; hears of ends by the task folder, which changes with each. */
 export async function untilNoTaskRuns(connection: Connection, tasksFolder: string): Promise<void> {
@@ -24,12 +24,17 @@ export async function untilNoTaskRuns(connection: Connection, tasksFolder: strin
 
 /** Resolves when the task has ended well, throws how it ended otherwise. */
 export async function untilTaskEnds(connection: Connection, upid: string): Promise<void> {
+  const ending = await endOfTask(connection, upid)
+  if (ending !== 'OK') throw new Error(`task ${upid}: ${ending}`)
+}
+
+/** How the task ended, when it has. */
+export async function endOfTask(connection: Connection, upid: string): Promise<string> {
   for (;;) {
     const path = `nodes/localhost/tasks/${encodeURIComponent(upid)}/status`
     const { data } = await connection.get(path)
     const { status, exitstatus } = data as { status?: string; exitstatus?: string }
-    if (status === 'stopped' && exitstatus === 'OK') return
-    if (status === 'stopped') throw new Error(`task ${upid}: ${exitstatus}`)
+    if (status === 'stopped') return exitstatus ?? ''
     await sleep(POLL_MS)
   }
 }
