@@ -34,8 +34,17 @@ export async function removeEmptyGroup(
   const files = names.filter((name) => GROUP_FILE.test(name) && name !== OWNER_FILE)
   for (const name of [...files, OWNER_FILE]) await store.files.remove(`${path}/${name}`)
   const isGone = await store.files.removeEmptyFolder(path)
-  if (isGone) await store.files.syncNames(`${namespacePath(store.path, ns)}/${group.type}`)
+  if (isGone) await syncGroups(store, `${namespacePath(store.path, ns)}/${group.type}`)
   return isGone
+}
+
+/** Whoever removed the namespace meanwhile has made that durable, and this with it. */
+async function syncGroups(store: Datastore, folder: string): Promise<void> {
+  try {
+    await store.files.syncNames(folder)
+  } catch (error) {
+    if (!isSystemError(error, 'ENOENT')) throw error
+  }
 }
 
 /** Nothing else: what the bucket has there beside them is not known here, and may be a snapshot. */

@@ -1,6 +1,6 @@
 /** Ends of a datastore beside sessions that begin, and beside another process on the same folders. */
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { suite, test } from 'node:test'
 import { FaultFileSystem } from '../../test/support/fault-file-system.ts'
 import {
@@ -86,6 +86,31 @@ suite('StoreCore', () => {
     disk.reset()
     const { store: again } = await makeTestStore(context, { fs: disk.fs, folder })
     assert.ok(await isWrittenAgain(again, disk))
+  })
+
+  // The copy that the disk had was replaced by one that it had not got: the next failure or power cut took both, and
+  // with them a chunk of finished snapshots.
+  test('a chunk that is written again is on the disk before it takes its place', async (context) => {
+    const disk = new FaultFileSystem(nodeFileSystem)
+    const { store } = await makeTestStore(context, { fs: disk.fs })
+    await backUp(store, DAY_1, ['one'])
+    const writer = await begin(store, DAY_1 + 1)
+    disk.plan({ at: 1, name: 'handle.syncFileSystem', errno: 'EIO' })
+    await assert.rejects(store.core.sync.run())
+    await writer.abort()
+    const { digest, blob, size } = await makeChunk('one')
+    const { ino } = statSync(store.chunks.pathOf(digest))
+    const next = await begin(store, DAY_1 + 2)
+    disk.reset()
+    disk.plan({ at: 1, name: 'handle.sync', errno: 'EIO' })
+    await assert.rejects(next.insertChunk(digest, blob, size), { code: 'EIO' })
+    disk.assertAllUsed()
+    assert.equal(statSync(store.chunks.pathOf(digest)).ino, ino, 'the old one stays')
+    disk.reset()
+    await next.insertChunk(digest, blob, size)
+    assert.ok(disk.stepNames.indexOf('handle.sync') < disk.stepNames.indexOf('rename'))
+    assert.notEqual(statSync(store.chunks.pathOf(digest)).ino, ino)
+    await next.abort()
   })
 
   // Its write was over before the failing sync and counted as one after it.

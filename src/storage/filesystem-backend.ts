@@ -3,7 +3,8 @@
  * (datastore-semantics.md 3, formats.md 9.1 and 9.5).
  *
  * Order of an insert: temporary in the same folder, content, [fsync,] mode and owner, rename, [fsync of the folder];
- * the two syncs at level `file` only. So a name is never seen with a part of its content while the machine runs; after
+ * the two syncs at level `file` only, but content that takes the place of a file is always synced before: finished
+ * snapshots may rely on that file, and it may be on the disk already (races.md R-63). So a name is never seen with a part of its content while the machine runs; after
  * a power cut it can be, which is what `ChunkDoubt` is for.
  */
 import { dirname } from 'node:path'
@@ -83,7 +84,7 @@ export class FilesystemBackend implements ChunkBackend {
     }
     const { doubt } = this.#options
     const { era } = doubt
-    await this.#write(path, blob)
+    await this.#write(path, blob, { replaces: stat !== null && stat.size > 0 })
     doubt.trust(digest, era)
     return { duplicate: false, storedSize: blob.length }
   }
@@ -157,7 +158,7 @@ export class FilesystemBackend implements ChunkBackend {
     const { era } = doubt
     const existing = await this.#readIfThere(digest)
     if (existing === null || !(await isWholeChunk(digest, existing))) return false
-    if (doubt.rewrites) await this.#write(this.pathOf(digest), existing)
+    if (doubt.rewrites) await this.#write(this.pathOf(digest), existing, { replaces: true })
     doubt.trust(digest, era)
     return true
   }
@@ -188,10 +189,11 @@ export class FilesystemBackend implements ChunkBackend {
     }
   }
 
-  async #write(path: string, blob: Uint8Array): Promise<void> {
+  /** `replaces`: what is there may be whole. */
+  async #write(path: string, blob: Uint8Array, how: { readonly replaces: boolean }): Promise<void> {
     const temporary = temporaryPath(path)
     try {
-      await this.#writeFile(temporary, blob)
+      await this.#writeFile(temporary, blob, how)
       await this.#fs.rename(temporary, path)
     } catch (error) {
       await this.#fs.unlink(temporary).catch(toError)
@@ -200,13 +202,17 @@ export class FilesystemBackend implements ChunkBackend {
     if (this.#options.durable) await this.#fs.syncFolder(dirname(path))
   }
 
-  async #writeFile(path: string, blob: Uint8Array): Promise<void> {
+  async #writeFile(
+    path: string,
+    blob: Uint8Array,
+    { replaces }: { readonly replaces: boolean },
+  ): Promise<void> {
     const { owner, durable } = this.#options
     await using handle = await this.#create(path)
     await handle.write(blob, 0)
     if (this.#isModeCut) await handle.chmod(CHUNK_MODE)
     if (owner !== undefined) await handle.chown(owner.uid, owner.gid)
-    if (durable) await handle.sync()
+    if (durable || replaces) await handle.sync()
   }
 
   /** Makes the file; a prefix folder that got lost is made again, which only a first try can notice. */

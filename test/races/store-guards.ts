@@ -190,11 +190,27 @@ export const STORE_GUARDS: readonly Guard[] = [
     cuts: [
       {
         file: 'src/storage/filesystem-backend.ts',
-        find: '    if (doubt.rewrites) await this.#write(this.pathOf(digest), existing)\n',
+        find: '    if (doubt.rewrites) await this.#write(this.pathOf(digest), existing, { replaces: true })\n',
         replace: '',
       },
     ],
     test: ['src/datastore/store-core.test.ts', 'what a failed sync may have lost is written again'],
+  },
+  {
+    races: ['R-63'],
+    what: 'what takes the place of a chunk file is on the disk before',
+    where: 'FilesystemBackend.#writeFile()',
+    cuts: [
+      {
+        file: 'src/storage/filesystem-backend.ts',
+        find: '    if (durable || replaces) await handle.sync()\n',
+        replace: '    if (durable) await handle.sync()\n',
+      },
+    ],
+    test: [
+      'src/datastore/store-core.test.ts',
+      'a chunk that is written again is on the disk before',
+    ],
   },
   {
     races: ['R-66'],

@@ -29,13 +29,12 @@ export interface MoveGroupOptions extends MovePlaces {
 /** Throws MOVE_REFUSED if the move cannot begin as things are: to be asked before a task is started. */
 export async function checkMoveGroup(store: Datastore, options: MoveGroupOptions): Promise<void> {
   const { source, target, group, mergeGroup } = options
-  const name = formatGroup(group)
   if (source === target) throw moveRefused('source and target namespace must be different')
   if (!(await namespaceExists(store, target))) {
     throw moveRefused(`target namespace '${target}' does not exist`)
   }
   if (!(await groupExists(store, source, group))) {
-    throw moveRefused(`group '${name}' does not exist in namespace '${source}'`)
+    throw sourceMissing(options)
   }
   if (!mergeGroup && (await groupExists(store, target, group))) throw mergeDisabled(options)
 }
@@ -77,6 +76,8 @@ async function moveLocked(
   const { source, target, group, progress } = options
   // Again, now that nobody can change it.
   await checkMoveGroup(store, options)
+  // Removed meanwhile; a backup that waits for the lock has made the bare folder again.
+  if (await isForlorn(store, source, group)) throw sourceMissing(options)
   const refs = await listSnapshotRefs(store, source, group)
   const isMerge =
     (await groupExists(store, target, group)) && !(await isForlorn(store, target, group))
@@ -118,6 +119,10 @@ async function removeSource(
 ): Promise<void> {
   progress.log(`removing backup group ${quote(groupPath(store.path, source, group))}`)
   await removeEmptyGroup(store, source, group)
+}
+
+function sourceMissing({ source, group }: MoveGroupOptions): Error {
+  return moveRefused(`group '${formatGroup(group)}' does not exist in namespace '${source}'`)
 }
 
 function mergeDisabled({ target, group }: MoveGroupOptions): Error {
