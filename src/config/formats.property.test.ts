@@ -1,7 +1,7 @@
 /** Whatever somebody wrote into a file: reading never fails, and writing gives it back. */
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../../test/support/fast-check.ts'
 import { changePath, formatAcl, parseAcl, rulesOf } from './acl-file.ts'
 import { formatPropertyString, parsePropertyString } from './property-string.ts'
 import {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { suite, test } from 'node:test'
 
-import fc from 'fast-check'
+import { fc } from '../../test/support/fast-check.ts'
 
 import { CryptConfig } from './crypt-config.ts'
 import { formatFingerprint, formatShortFingerprint, parseFingerprint } from './fingerprint.ts'

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { suite, test } from 'node:test'
 import { constants, zstdCompressSync } from 'node:zlib'
 
-import fc from 'fast-check'
+import { fc } from '../../test/support/fast-check.ts'
 
 import { CairnError } from '../base/errors.ts'
 import { CryptConfig } from '../crypto/crypt-config.ts'

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { suite, test } from 'node:test'
 
-import fc from 'fast-check'
+import { fc } from '../../test/support/fast-check.ts'
 
 import { writeU64le } from '../base/bytes.ts'
 import { CairnError } from '../base/errors.ts'

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createHash, scryptSync } from 'node:crypto'
 import { suite, test } from 'node:test'
 
-import fc from 'fast-check'
+import { fc } from '../../test/support/fast-check.ts'
 
 import { CairnError } from '../base/errors.ts'
 import { CryptConfig } from '../crypto/crypt-config.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 
-import fc from 'fast-check'
+import { fc } from '../../test/support/fast-check.ts'
 
 import { CairnError, hasCode } from '../base/errors.ts'
 import { archiveKind, parseArchiveName, serverArchiveName } from './archive-name.ts'

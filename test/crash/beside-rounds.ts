@@ -34,7 +34,7 @@ const LATE = /no answer within|ECONNRESET|EPIPE|hang up|closed|aborted|time.?out
 /** What is backed up: this project's sources. */
 const TREE = join(import.meta.dirname, '..', '..', 'src')
 const GROUPS = ['host/one', 'host/two']
-const KEPT_COUNT = 3
+const KEPT_COUNT = 2
 const DAY_SECONDS = 86_400
 const CHANGED_SIZE = 100_000
 

@@ -4,16 +4,18 @@
  * sample of the calls; `npm run crash` takes all, `CAIRN_CRASH_ROUNDS` more.
  */
 import assert from 'node:assert/strict'
-import { randomInt } from 'node:crypto'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { makeCrashData } from '../support/crash-rig.ts'
+import { Random } from '../simulator/random.ts'
 import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 import { ERRNOS, failAtStep } from './fault-rounds.ts'
 import { FAULT_SCENARIOS } from './fault-scenarios.ts'
+import { SEED } from './seed.ts'
 
 /** Of each scenario and kind of failure. */
 const ROUNDS = Number(process.env['CAIRN_CRASH_ROUNDS'] ?? 2)
+const random = new Random(SEED)
 const folder = await makeTemporaryFolder()
 
 suite('a call that fails once', async () => {
@@ -30,7 +32,7 @@ suite('a call that fails once', async () => {
       let failedCount = 0
       for (const errno of ERRNOS) {
         const stride = Math.max(1, Math.floor(stepCount / ROUNDS))
-        const start = randomInt(stride) + 1
+        const start = random.below(stride) + 1
         for (let step = start; step <= stepCount; step += stride) {
           const round = await failAtStep(template, scenario, at(errno, step))
           if (!round.wasAnswered) failedCount += 1

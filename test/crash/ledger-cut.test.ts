@@ -4,7 +4,6 @@
  */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -16,9 +15,12 @@ import { type Digest, digestToBytes } from '../../src/formats/digest.ts'
 import { chunkKey } from '../../src/storage/bucket-chunks/chunk-keys.ts'
 import { SqliteLedger } from '../../src/storage/bucket-chunks/sqlite-ledger.ts'
 import { CutDisk, powerCutLacks } from '../support/power-cut.ts'
+import { Random } from '../simulator/random.ts'
 import { makeTemporaryFolder } from '../support/temporary-folder.ts'
+import { SEED } from './seed.ts'
 
 const ROUNDS = Number(process.env['CAIRN_CRASH_ROUNDS'] ?? 2)
+const random = new Random(SEED)
 /** Batches before a cut. */
 const BATCHES_MAX = 40
 const LOAD = join(import.meta.dirname, 'ledger-load.ts')
@@ -32,7 +34,7 @@ suite('power cut under a ledger', () => {
       for (let round = 0; round < ROUNDS; round += 1) {
         using disk = new CutDisk(join(folder, `disk${round}`), kind)
         const path = join(disk.folder, 'ledger.sqlite')
-        const condemned = await condemnUntilCut(disk, path, randomInt(1, BATCHES_MAX))
+        const condemned = await condemnUntilCut(disk, path, 1 + random.below(BATCHES_MAX - 1))
         const left = await checkLedger(path, condemned)
         context.diagnostic(`${condemned.length} condemned, ${left} other entries left`)
       }

@@ -4,7 +4,6 @@
  * cuts; `npm run crash` makes many.
  */
 import assert from 'node:assert/strict'
-import { randomInt } from 'node:crypto'
 import { readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
@@ -13,13 +12,17 @@ import { startCairn } from '../support/cairn-process.ts'
 import { checkAfterCrash, makeCrashData } from '../support/crash-rig.ts'
 import { powerCutLacks } from '../support/power-cut.ts'
 import { backUpSmall, connectTo } from '../support/small-backups.ts'
+import { Random } from '../simulator/random.ts'
 import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 import { PowerRig, STEP_SERVER } from './power-rounds.ts'
+import { SEED } from './seed.ts'
 
 /** Of each kind and file system. */
 const ROUNDS = Number(process.env['CAIRN_CRASH_ROUNDS'] ?? 2)
+const random = new Random(SEED)
 /** Chunks of the interrupted backups, five steps each. */
 const BULK_COUNT = 20
+const STEP_MIN = 10
 const STEP_MAX = 190
 
 suite('power cut', () => {
@@ -31,7 +34,7 @@ suite('power cut', () => {
       using rig = await PowerRig.open(join(folder, 'disk'), { kind, syncLevel: 'filesystem' })
       for (let round = 0; round < ROUNDS; round += 1) {
         await rig.cutAfterFinish({ bulkCount: BULK_COUNT })
-        const at = randomInt(10, STEP_MAX)
+        const at = STEP_MIN + random.below(STEP_MAX - STEP_MIN)
         const { damagedCount, wasAnswered } = await rig.cutAtStep(at, { bulkCount: BULK_COUNT })
         const end = wasAnswered ? 'answered before' : 'interrupted'
         context.diagnostic(`before step ${at}: ${end}, ${damagedCount} chunk files damaged`)

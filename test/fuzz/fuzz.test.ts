@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert'
 import { suite, test } from 'node:test'
 import { makeTemporaryFolder } from '../support/temporary-folder.ts'
-import { fuzz } from './fuzz.ts'
+import { fuzz, type FuzzResult } from './fuzz.ts'
 import { fuzzTargets } from './targets.ts'
 
 /** The whole of CI's share; `npm run fuzz` goes on as long as it is told to. */
@@ -11,9 +11,12 @@ const targets = await fuzzTargets(await makeTemporaryFolder())
 suite('decoders under damaged input', () => {
   for (const target of targets) {
     test(target.name, async (t) => {
+      const isEnough = ({ inputs, accepted }: FuzzResult): boolean =>
+        inputs > 0 && (target.isLenient === true || accepted < inputs)
       const { inputs, accepted } = await fuzz(target, {
         seconds: SECONDS / targets.length,
         seed: 'ci',
+        isEnough,
       })
       t.diagnostic(`${target.name}: ${inputs} inputs, ${accepted} accepted`)
       assert.ok(inputs > 0)
@@ -39,13 +42,13 @@ suite('fuzz()', () => {
     const decode = (bytes: Uint8Array): void => {
       for (let a = 0; a < bytes.length; a++) for (let b = 0; b < bytes.length; b += 8) bytes[a] = b
     }
-    await assert.rejects(fuzz({ ...good, decode }, { seconds: 20, seed: 'ci' }), /took \d+ µs/)
+    await assert.rejects(fuzz({ ...good, decode }, { seconds: 120, seed: 'ci' }), /took \d+ µs/)
   })
 
   test('reports memory that is never given back', async () => {
     const kept: Uint8Array[] = []
     const decode = (): void => void kept.push(new Uint8Array(16 << 20))
-    await assert.rejects(fuzz({ ...good, decode }, { seconds: 20, seed: 'ci' }), /memory grew/)
+    await assert.rejects(fuzz({ ...good, decode }, { seconds: 120, seed: 'ci' }), /memory grew/)
   })
 
   test('reports a good input that is refused', async () => {

@@ -36,10 +36,20 @@ const INPUT_TIME_MAX_US = 1_000_000
 const GROWTH_MAX = 512 << 20
 const MEMORY_CHECK_INTERVAL = 64
 
+/** A machine that is too slow to be told much in the time has so many inputs to show it. */
+const LATE_INPUTS_MAX = 2_000
+
+export interface FuzzOptions {
+  readonly seconds: number
+  readonly seed: string
+  /** Whether what was seen says something; without it no input more is tried than the time allows. */
+  readonly isEnough?: (result: FuzzResult) => boolean
+}
+
 /** Runs `target` for `seconds`; throws with seed and number of the first input that breaks a promise. */
 export async function fuzz(
   target: FuzzTarget,
-  { seconds, seed }: { readonly seconds: number; readonly seed: string },
+  { seconds, seed, isEnough = () => true }: FuzzOptions,
 ): Promise<FuzzResult> {
   const random = new SeededRandom(`${seed} ${target.name}`)
   await checkSamples(target, random)
@@ -48,7 +58,8 @@ export async function fuzz(
   const end = performance.now() + seconds * 1000
   let inputs = 0
   let accepted = 0
-  while (performance.now() < end) {
+  const isLate = (): boolean => inputs < LATE_INPUTS_MAX && !isEnough({ inputs, accepted })
+  while (performance.now() < end || isLate()) {
     const input = mutate(target.samples, random)
     inputs = watchdog.step()
     const which = `${target.name}, seed '${seed}', input ${inputs}`

@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert'
 import { after, suite, test } from 'node:test'
 import { makeTemporaryFolder } from '../support/temporary-folder.ts'
-import { fuzz } from './fuzz.ts'
+import { fuzz, type FuzzResult } from './fuzz.ts'
 import { FuzzedServer } from './session/fuzzed-server.ts'
 import { sessionTargets } from './session/targets.ts'
 
@@ -14,9 +14,12 @@ suite('a server under wrong calls', async () => {
   const targets = await sessionTargets(server)
   for (const target of targets) {
     test(target.name, async (t) => {
+      const isEnough = ({ inputs, accepted }: FuzzResult): boolean =>
+        accepted > 0 && (target.isLenient === true || accepted < inputs)
       const { inputs, accepted } = await fuzz(target, {
         seconds: SECONDS / targets.length,
         seed: 'ci',
+        isEnough,
       })
       t.diagnostic(`${target.name}: ${inputs} inputs, ${accepted} accepted`)
       assert.ok(accepted > 0, 'some of it is right')

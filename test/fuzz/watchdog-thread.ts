@@ -3,8 +3,8 @@ import { writeSync } from 'node:fs'
 import { workerData } from 'node:worker_threads'
 import type { WatchdogData } from './watchdog.ts'
 
-/** An input takes milliseconds; a loaded machine makes that a second. */
-const STANDSTILL_MAX_MS = 30_000
+/** An input takes milliseconds, a call of a session a minute at most. */
+const STANDSTILL_MAX_MS = 120_000
 
 const { what, counter } = workerData as WatchdogData
 const count = new Int32Array(counter)

@@ -20,7 +20,7 @@ const PROGRAM_FLAGS = [
 ]
 
 /** By default. */
-const RUN_TIME_MAX_MS = 60_000
+const RUN_TIME_MAX_MS = 200_000
 
 export interface ClientRun {
   readonly status: number | null

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { PROGRAM_ENVIRONMENT } from './run-client.ts'
 
 const PROGRAM = join(import.meta.dirname, '../../src/cli/main-server.ts')
-const RUN_TIME_MAX_MS = 120_000
+const RUN_TIME_MAX_MS = 200_000
 
 export interface CommandRun {
   readonly status: number | null

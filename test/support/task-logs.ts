@@ -3,8 +3,8 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** A task that has not ended after this long will not. */
-const ATTEMPTS_MAX = 400
+/** A task that has not ended after two minutes will not, on any machine. */
+const ATTEMPTS_MAX = 12_000
 const ATTEMPT_MS = 10
 
 /** The log of the newest task whose UPID contains `part`, once it has ended. */

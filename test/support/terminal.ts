@@ -1,7 +1,7 @@
 /** A program on a pseudo-terminal, by `script` of util-linux: what it shows, what a person types. */
 import { spawn, spawnSync } from 'node:child_process'
 
-const RUN_TIME_MAX_MS = 60_000
+const RUN_TIME_MAX_MS = 200_000
 
 export interface TerminalRun {
   readonly status: number | null

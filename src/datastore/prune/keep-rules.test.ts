@@ -1,7 +1,7 @@
 /** Keep rules: the page's examples by hand, and properties against a literal reading of the page. */
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../../../test/support/fast-check.ts'
 import {
   KEEP_NAMES,
   type KeepOptions,

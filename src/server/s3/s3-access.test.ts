@@ -84,8 +84,7 @@ suite('S3Access', () => {
         () => false,
         (error: { code?: string }) => error.code === 'S3_UNUSABLE',
       )
-    for (let turns = 0; turns < 10_000 && !(await isRefused()); turns += 1) await setImmediate()
-    assert.ok(await isRefused())
+    while (!(await isRefused())) await setImmediate()
   })
 
   test('does not wait long at a start for a store that has a verdict', async (context) => {

@@ -7,7 +7,7 @@ import type { ServerGreeting, ServerReport } from './server-process.ts'
 
 const PROGRAM = join(import.meta.dirname, 'server-process.ts')
 /** Sessions end within milliseconds of their connection; a loaded machine makes that seconds. */
-const QUIET_TIMEOUT_MS = 20_000
+const QUIET_TIMEOUT_MS = 60_000
 /** Inputs are small: what is more than this above the start was never given back. */
 const RESIDENT_GROWTH_MAX = 512 << 20
 /** Log files and the like come and go. */
