@@ -4,8 +4,8 @@
  *
  * Order of an insert: temporary in the same folder, content, [fsync,] mode and owner, rename, [fsync of the folder];
  * the two syncs at level `file` only, but content that takes the place of a file is always synced before: finished
- * snapshots may rely on that file, and it may be on the disk already (races.md R-63). So a name is never seen with a part of its content while the machine runs; after
- * a power cut it can be, which is what `ChunkDoubt` is for.
+ * snapshots may rely on that file, and it may be on the disk already (races.md R-63). So a name is never seen with a
+ * part of its content while the machine runs; after a power cut it can be, which is what `ChunkDoubt` is for.
  */
 import { dirname } from 'node:path'
 import type { Allocate } from '../base/buffer-pool.ts'
