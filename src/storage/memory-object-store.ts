@@ -2,6 +2,7 @@
 import { hash } from 'node:crypto'
 import type { Clock } from '../base/time/clock.ts'
 import {
+  conditionHolds,
   type DeleteAnswer,
   type GetOptions,
   KEYS_PER_REQUEST,
@@ -156,17 +157,7 @@ export class MemoryObjectStore implements ObjectStore {
 
   #holds(key: string, condition: PutCondition): boolean {
     if (this.#ignores.has(condition.kind)) return true
-    const found = this.#objects.get(key)
-    switch (condition.kind) {
-      case 'always':
-        return true
-      case 'absent':
-        return found === undefined
-      case 'unchanged':
-        return found?.etag === condition.etag
-      default:
-        return condition satisfies never
-    }
+    return conditionHolds(this.#objects.get(key), condition)
   }
 
   /** The page of keys after `after`; `next` is where the one after it begins, null if there is none. */

@@ -48,6 +48,23 @@ export type PutCondition =
   /** `If-Match`; the same. A missing object is no unchanged one. */
   | { readonly kind: 'unchanged'; readonly etag: string }
 
+/** Whether `condition` allows a write where `found` is: what a bucket that honours it decides by. */
+export function conditionHolds(
+  found: { readonly etag: string } | undefined,
+  condition: PutCondition,
+): boolean {
+  switch (condition.kind) {
+    case 'always':
+      return true
+    case 'absent':
+      return found === undefined
+    case 'unchanged':
+      return found?.etag === condition.etag
+    default:
+      return condition satisfies never
+  }
+}
+
 export interface PutAnswer {
   /**
    * 'kept': the condition did not hold (412), what was there stays. With `isLate` that may be the work of an attempt of

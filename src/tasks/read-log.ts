@@ -40,6 +40,33 @@ export async function readLogPage(
   return { lines: wanted, total }
 }
 
+/**
+ * All lines from number `start` on, in portions of some 64 KiB, so that a log of any size can be sent; returns how many
+ * lines the log has.
+ */
+export async function* streamLogLines(
+  fs: FileSystem,
+  path: string,
+  { start }: { readonly start: number },
+): AsyncGenerator<readonly LogLine[], number> {
+  let total = 0
+  let size = 0
+  let portion: LogLine[] = []
+  for await (const line of linesOf(fs, path)) {
+    total += 1
+    if (total < start) continue
+    const t = Buffer.concat(line).toString('utf8')
+    portion.push({ n: total, t })
+    size += t.length
+    if (size < BLOCK_SIZE) continue
+    yield portion
+    portion = []
+    size = 0
+  }
+  if (portion.length > 0) yield portion
+  return total
+}
+
 /** The file in pieces of 64 KiB. */
 export async function* streamFile(fs: FileSystem, path: string): AsyncIterable<Uint8Array> {
   await using handle = await fs.open(path, 'read')

@@ -118,6 +118,28 @@ suite('TaskRegistry', () => {
     assert.deepEqual([beyond.lines.length, beyond.total], [0, 6])
   })
 
+  test('readWholeLog() gives a long log in portions, and its length', async () => {
+    const tasks = await open()
+    const start = { type: 'verify', id: 'fxgold', authId: 'admin@pbs' }
+    const { upid, done } = await tasks.start(start, async (task) => {
+      for (let index = 1; index <= 3_000; index += 1) task.log(`line ${index} ${'.'.repeat(60)}`)
+    })
+    await done
+    const { lines, total } = await tasks.readLog(upid, { start: 2, limit: 0 })
+    const { active, portions } = await tasks.readWholeLog(upid, { start: 2 })
+    const sizes: number[] = []
+    const all: unknown[] = []
+    let step = await portions.next()
+    for (; step.done !== true; step = await portions.next()) {
+      sizes.push(step.value.length)
+      all.push(...step.value)
+    }
+    assert.equal(active, false)
+    assert.equal(step.value, total)
+    assert.deepEqual(all, lines)
+    assert.ok(Math.max(...sizes) < 1_500, sizes.join())
+  })
+
   test('open() archives tasks whose process died, with the status of their log', async () => {
     const dead = 'UPID:vm:00000001:00000011:00000000:6B016C00:verify:a:admin@pbs:'
     const told = 'UPID:vm:00000001:00000011:00000001:6B016C01:verify:a:admin@pbs:'

@@ -12,7 +12,14 @@ import { formatUpid, parseUpid, type Upid, type UpidText } from '../formats/upid
 import { errors } from './errors.ts'
 import type { IndexEntry } from './index-line.ts'
 import { type ProcessTable, procTable, readStartTime } from './process-table.ts'
-import { type LogPage, readLogPage, readTaskEnd, streamFile } from './read-log.ts'
+import {
+  type LogLine,
+  type LogPage,
+  readLogPage,
+  readTaskEnd,
+  streamFile,
+  streamLogLines,
+} from './read-log.ts'
 import { type Task, type TaskOutcome, RunningTask } from './task.ts'
 import { TaskFiles } from './task-files.ts'
 import { TaskIndex } from './task-index.ts'
@@ -155,6 +162,21 @@ export class TaskRegistry {
     await this.#running.get(upid)?.flush()
     const { lines, total } = await orMissing(upid, () => readLogPage(this.#fs, path, page))
     return { lines, total, active }
+  }
+
+  /** As `readLog`, all lines from `start` on, a portion at a time. Errors: TASK_LOG_MISSING. */
+  async readWholeLog(
+    upid: string,
+    page: { readonly start: number },
+  ): Promise<{
+    readonly active: boolean
+    readonly portions: AsyncGenerator<readonly LogLine[], number>
+  }> {
+    const path = this.#logPath(upid)
+    const active = await this.#isRunning(upid)
+    await this.#running.get(upid)?.flush()
+    await orMissing(upid, () => this.#fs.stat(path))
+    return { active, portions: streamLogLines(this.#fs, path, page) }
   }
 
   /** The whole log as it is now. Errors: TASK_LOG_MISSING. */

@@ -49,6 +49,32 @@ suite('HTTP edges', () => {
     assert.ok(!names.some((name) => name?.toLowerCase() === 'server'))
   })
 
+  test('a whole task log (limit 0) is the same as a page of all its lines, and is not collected', async () => {
+    const ask = async (path: string) => {
+      const url = `http://127.0.0.1:${state.port}/api2/json/nodes/localhost/tasks${path}`
+      return await fetch(url, { headers: { authorization } })
+    }
+    const { data } = (await (await ask('?limit=50')).json()) as { data: { upid: string }[] }
+    assert.ok(data.length > 5)
+    let longest = 0
+    for (const { upid } of data) {
+      for (const words of ['', '&start=3', '&start=999999', '&test-status=1']) {
+        const log = `/${encodeURIComponent(upid)}/log?limit=`
+        const whole = await ask(`${log}0${words}`)
+        const page = await ask(`${log}999999${words}`)
+        assert.equal(whole.headers.get('content-length'), null)
+        assert.equal(whole.headers.get('content-type'), page.headers.get('content-type'))
+        const text = await whole.text()
+        assert.equal(text, await page.text())
+        longest = Math.max(longest, text.length)
+      }
+    }
+    assert.ok(longest > 1_000)
+    const missing = 'UPID:vm:00000001:00000011:000000FF:6B016C00:verify:a:fxadmin@pbs:'
+    const none = await ask(`/${encodeURIComponent(missing)}/log?limit=0`)
+    assert.equal(none.status, 400)
+  })
+
   test('what is not HTTP gets 400, empty and closed', async () => {
     const answer = await exchange('nonsense\r\n\r\n')
     assert.match(answer, /^HTTP\/1\.1 400 Bad Request\r\n/)

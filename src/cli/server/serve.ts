@@ -1,7 +1,6 @@
 /** `cairn serve`: the first set-up if there is none, then the server until a signal ends it. */
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { silentProgress } from '../../base/progress.ts'
 import { Secret } from '../../base/secret.ts'
 import { listDatastores } from '../../config/datastores.ts'
 import {
@@ -24,6 +23,7 @@ import { Predecessor } from './reload/predecessor.ts'
 import { ServiceManager } from './reload/service-manager.ts'
 import { Serving } from './reload/serving.ts'
 import { claimPlace } from './reload/serving-place.ts'
+import { slowSteps } from './slow-steps.ts'
 import { passwordLines, welcomeLines } from './welcome.ts'
 
 const PORT_DEFAULT = 8007
@@ -121,7 +121,7 @@ function sessionSettings(knownChunkWaitS: number | undefined, readAheadCount: nu
 
 async function setUp(
   { fs, paths, files }: Administration,
-  { environment, output }: CommandContext,
+  { environment, output, clock }: CommandContext,
 ): Promise<FirstStart> {
   const given = environment['CAIRN_ADMIN_PASSWORD']
   return await firstStart(files, {
@@ -129,7 +129,9 @@ async function setUp(
     async createStore(path) {
       output.log(`first start: making the datastore '${FIRST_DATASTORE}' in ${path}`)
       const owner = await files.newFileOwner()
-      await makeFirstDatastore(fs, { path, owner, progress: silentProgress() })
+      // 65,536 folders: a moment, or half a minute on a slow disk.
+      const progress = slowSteps(clock, (line) => output.log(line))
+      await makeFirstDatastore(fs, { path, owner, progress })
     },
     ...(given === undefined ? {} : { password: adminPassword(given) }),
   })

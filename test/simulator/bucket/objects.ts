@@ -2,6 +2,7 @@
 import { hash } from '../doubles/crypto.ts'
 import { compareKeys } from '../../../src/storage/object-limits.ts'
 import {
+  conditionHolds,
   KEYS_PER_REQUEST,
   type ListPage,
   type ObjectInfo,
@@ -117,16 +118,7 @@ export class SimObjects {
 
   #holds(found: StoredObject | undefined, condition: PutCondition): boolean {
     if (this.#ignores.has(condition.kind)) return true
-    switch (condition.kind) {
-      case 'always':
-        return true
-      case 'absent':
-        return found === undefined
-      case 'unchanged':
-        return found?.etag === condition.etag
-      default:
-        return condition satisfies never
-    }
+    return conditionHolds(found, condition)
   }
 }
 

@@ -24,7 +24,7 @@ export interface ServingState {
 
 const STATE_SIZE_MAX = 65_536
 /** A command that asks whether a server runs holds the lock for a moment. */
-const CLAIM_ATTEMPTS_MAX = 10
+const CLAIM_ATTEMPTS_MAX = 50
 const CLAIM_RETRY_MS = 20
 
 /** Locks the run folder for this process's life. Errors: SERVER_RUNNING. */

@@ -17,6 +17,9 @@ import type { ServiceManager } from './service-manager.ts'
 import { writeServingState } from './serving-place.ts'
 import { Successor } from './successor.ts'
 
+/** A successor as it is used here. */
+export type StartedServer = Pick<Successor, keyof Successor>
+
 export interface ServingOptions {
   readonly server: RunningServer
   readonly fs: FileSystem
@@ -28,15 +31,17 @@ export interface ServingOptions {
   readonly signal: AbortSignal
   readonly graceMs: number
   readonly log: (line: string) => void
+  /** Starts a successor on the listening socket; for tests. */
+  readonly start?: (descriptor: number, onReload: () => void) => Promise<StartedServer>
 }
 
 export class Serving {
   readonly #options: ServingOptions
   /** Our own hold of the listening socket, for successors; null when it is closed. */
   #socket: number | null
-  readonly #successors = new Set<Successor>()
+  readonly #successors = new Set<StartedServer>()
   /** Who serves; null is this process. */
-  #current: Successor | null = null
+  #current: StartedServer | null = null
   #reloading: Promise<void> | null = null
   /** How the last one who served ended. */
   #lastStatus = 0
@@ -84,22 +89,20 @@ export class Serving {
   }
 
   async #reload(): Promise<void> {
-    const { log, manager } = this.#options
+    const { log, manager, start = Successor.start } = this.#options
     const previous = this.#current
     manager.reloading()
-    let successor: Successor | null = null
+    let successor: StartedServer | null = null
     try {
       if (this.#socket === null) throw new Error('there is no listening socket')
-      successor = await Successor.start(this.#socket, () => this.reload())
+      successor = await start(this.#socket, () => this.reload())
       this.#watch(successor)
       await this.#begin(successor)
       await successor.untilReady()
     } catch (error) {
       const { message } = toError(error)
       log(`reload failed, process ${this.#pidOf(previous)} goes on: ${message}`)
-      successor?.kill('SIGKILL')
-      await this.#nameMain(this.#pidOf(previous))
-      manager.ready()
+      await this.#takeBack(previous, successor)
       await this.#report(message, this.#pidOf(previous))
       return
     }
@@ -109,14 +112,29 @@ export class Serving {
   }
 
   /** In the order of races.md R-20: pid file, service manager, its barrier, and only then the new process runs. */
-  async #begin(successor: Successor): Promise<void> {
+  async #begin(successor: StartedServer): Promise<void> {
     const { signal } = this.#options
     await this.#nameMain(successor.pid)
     if (signal.aborted) successor.kill('SIGTERM')
     else successor.go()
   }
 
-  #watch(successor: Successor): void {
+  /**
+   * The name first: a manager that sees its main process end takes the service for ended. Whoever lives then must not
+   * run beside us, also when the name cannot be given back.
+   */
+  async #takeBack(previous: StartedServer | null, successor: StartedServer | null): Promise<void> {
+    const { log, manager } = this.#options
+    try {
+      await this.#nameMain(this.#pidOf(previous))
+    } catch (error) {
+      log(`cannot name process ${this.#pidOf(previous)} again: ${toError(error).message}`)
+    }
+    successor?.kill('SIGKILL')
+    manager.ready()
+  }
+
+  #watch(successor: StartedServer): void {
     this.#successors.add(successor)
     void successor.ended.then((status) => {
       this.#successors.delete(successor)
@@ -169,7 +187,7 @@ export class Serving {
     for (const successor of this.#successors) successor.kill(signal)
   }
 
-  #pidOf(successor: Successor | null): number {
+  #pidOf(successor: StartedServer | null): number {
     return successor?.pid ?? process.pid
   }
 

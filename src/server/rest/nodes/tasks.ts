@@ -12,6 +12,7 @@ import {
   TaskParameters,
   TaskStatusShape,
 } from '../../../protocol/tasks.ts'
+import type { LogLine } from '../../../tasks/read-log.ts'
 import { checkPrivilege } from '../../auth/permissions.ts'
 import { refused } from '../../errors.ts'
 import { jsonBytes, RawReply, WithAttributes } from '../../reply.ts'
@@ -127,10 +128,33 @@ async function readLog(
     )
   }
   const page = { start: start ?? 0, limit: limit ?? LIMIT_DEFAULT }
+  const stateOf = (active: boolean): object => (testStatus === true ? { active } : {})
+  if (page.limit === 0) {
+    const { active, portions } = await call.context.tasks.readWholeLog(upid, page)
+    return new RawReply(
+      { 'content-type': 'application/json' },
+      logBody({ ...stateOf(active), data: [] }, portions),
+    )
+  }
   const { lines, total, active } = await call.context.tasks.readLog(upid, page)
-  const state = testStatus === true ? { active } : {}
+  const state = stateOf(active)
   const body = jsonBytes({ ...state, data: lines, success: 1, total })
   return new RawReply({ 'content-type': 'application/json' }, body)
+}
+
+/** As the body of a page, whose `data` is last in `head` and empty; nothing of the log is kept. */
+async function* logBody(
+  head: object,
+  portions: AsyncGenerator<readonly LogLine[], number>,
+): AsyncIterable<Uint8Array> {
+  yield Buffer.from(JSON.stringify(head).slice(0, -2))
+  let separator = ''
+  for (;;) {
+    const { done, value } = await portions.next()
+    if (done === true) return yield Buffer.from(`],"success":1,"total":${value}}`)
+    yield Buffer.from(separator + JSON.stringify(value).slice(1, -1))
+    separator = ','
+  }
 }
 
 function fileNameOf({ node, workerType, startTime }: Upid): string {
