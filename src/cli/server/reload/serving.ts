@@ -89,7 +89,7 @@ export class Serving {
   }
 
   async #reload(): Promise<void> {
-    const { log, manager, start = Successor.start } = this.#options
+    const { log, manager, start = startSuccessor } = this.#options
     const previous = this.#current
     manager.reloading()
     let successor: StartedServer | null = null
@@ -197,6 +197,10 @@ export class Serving {
     const report = randomBytes(8).toString('hex')
     await writeServingState(fs, run, { pid, error, report, host, port })
   }
+}
+
+async function startSuccessor(descriptor: number, onReload: () => void): Promise<StartedServer> {
+  return await Successor.start(descriptor, onReload)
 }
 
 async function aborted(signal: AbortSignal): Promise<void> {
