@@ -4,7 +4,8 @@
  * waits for the kernel alone, and is meant for worker threads.
  */
 import { constants } from 'node:fs'
-import { cString, missingNativeCalls, nativeCall, nativeFunction } from './native.ts'
+import { constants as osConstants } from 'node:os'
+import { cString, loadKoffi, missingNativeCalls, nativeCall, nativeFunction } from './native.ts'
 import { addressOf } from './native-address.ts'
 
 /** The same number on all machines: the C library has no such function. */
@@ -39,6 +40,8 @@ export class CachedFiles implements Disposable {
   readonly #control = Buffer.allocUnsafeSlow(CONTROL_SIZE).fill(0)
   readonly #words = new Uint32Array(this.#control.buffer, 0, CONTROL_SIZE / 4)
   readonly #address = addressOf(this.#control)
+  /** False once the file system said that it cannot tell what is in memory: NFS, ZFS, tmpfs. */
+  #isKnown = true
   #target: Uint8Array | null = null
   #targetAddress = 0
 
@@ -67,7 +70,7 @@ export class CachedFiles implements Disposable {
    * ordinary read says which.
    */
   read(path: string, target: Uint8Array): number | null {
-    if (path.length >= HOW_OFFSET) return null
+    if (!this.#isKnown || path.length >= HOW_OFFSET) return null
     this.#control.write(path, 'latin1')
     this.#control[path.length] = 0
     const how = this.#address + HOW_OFFSET
@@ -87,7 +90,10 @@ export class CachedFiles implements Disposable {
   #readAll(fd: number, target: Uint8Array): number | null {
     for (let size = 0; size < target.length; ) {
       const count = this.#readPiece(fd, target, size)
-      if (count < 0) return null
+      if (count < 0) {
+        if (loadKoffi('errno').errno() === osConstants.errno.EOPNOTSUPP) this.#isKnown = false
+        return null
+      }
       size += count
       // What ends within a page ends there for good.
       if (count === 0 || size % PAGE_SIZE !== 0) return size
