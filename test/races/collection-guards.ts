@@ -39,9 +39,9 @@ export const COLLECTION_GUARDS: readonly Guard[] = [
     cuts: [
       {
         file: `${COLLECTION}/roots.ts`,
-        find: '      await this.#markFiles(unknown)\n    }\n    this.#warnOfPlaces()',
+        find: '      await this.#markFiles(unknown)\n    }\n    await this.#warnOfPlaces()',
         replace:
-          '      await this.#markFiles(unknown)\n      break\n    }\n    this.#warnOfPlaces()',
+          '      await this.#markFiles(unknown)\n      break\n    }\n    await this.#warnOfPlaces()',
       },
     ],
     test: [RACES, 'R-02: a group that reads empty once is found by the next walk'],
@@ -53,9 +53,9 @@ export const COLLECTION_GUARDS: readonly Guard[] = [
     cuts: [
       {
         file: `${COLLECTION}/roots.ts`,
-        find: '      await this.#markFiles(unknown)\n    }\n    this.#warnOfPlaces()',
+        find: '      await this.#markFiles(unknown)\n    }\n    await this.#warnOfPlaces()',
         replace:
-          '      await this.#markFiles(unknown)\n      break\n    }\n    this.#warnOfPlaces()',
+          '      await this.#markFiles(unknown)\n      break\n    }\n    await this.#warnOfPlaces()',
       },
     ],
     test: [RACES, 'R-61: an index moved behind the walk is found by the next one'],

@@ -25,8 +25,9 @@ export const LAYERS = {
   'walks again': [
     {
       file: 'src/datastore/collection/roots.ts',
-      find: '      await this.#markFiles(unknown)\n    }\n    this.#warnOfPlaces()',
-      replace: '      await this.#markFiles(unknown)\n      break\n    }\n    this.#warnOfPlaces()',
+      find: '      await this.#markFiles(unknown)\n    }\n    await this.#warnOfPlaces()',
+      replace:
+        '      await this.#markFiles(unknown)\n      break\n    }\n    await this.#warnOfPlaces()',
     },
   ],
   'marks of sessions': [

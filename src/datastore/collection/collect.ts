@@ -175,7 +175,8 @@ async function collectAll(
     if (run.bucketRun !== null) await flagSnapshots(run, roots, missing)
   }
   await removeTemporaries(run, roots)
-  const { present, entries: read, marks } = roots
+  const { entries: read, marks } = roots
+  const present = await roots.present()
   const generation = await options.memory.save(marks, { present, read })
   if (run.bucketRun === null) await writeSizes(store, { table: sizes.table, generation })
 }
@@ -205,7 +206,7 @@ async function collectPass(run: CollectionRun, options: PassOptions): Promise<Ro
   const roots = new Roots(run, { marks, capacity, bytesMax, memory })
   await roots.markAll()
   await markRemoteRoots(run, roots, { bytesMax })
-  if (range.from === 0) countIndexes(run, roots)
+  if (range.from === 0) await countIndexes(run, roots)
   await checkBeforeSweep(run, roots, options)
   progress.log(`Start GC phase2 (sweep unused chunks${part})`)
   await sweepPass(run, roots, { ...options, sessions })
@@ -298,8 +299,8 @@ async function expectedMarks({ store }: CollectionRun, range: PassRange): Promis
   return Math.ceil((count * (range.to - range.from)) / PREFIX_COUNT)
 }
 
-function countIndexes({ counts }: CollectionRun, roots: Roots): void {
-  for (const { size } of roots.present) {
+async function countIndexes({ counts }: CollectionRun, roots: Roots): Promise<void> {
+  for (const { size } of await roots.present()) {
     counts['index-file-count'] += 1
     counts['index-data-bytes'] += size
   }

@@ -25,7 +25,7 @@ import {
 } from './known-roots.ts'
 import { Marks, type MarksState } from './marks.ts'
 import { explanationOf, type RemovalNotes } from './removal-log.ts'
-import { breathe, STEPS_PER_BREATH } from '../sessions/breathe.ts'
+import { forEachInSteps } from './in-steps.ts'
 import type { CollectionRun } from './run.ts'
 import type { RootFile } from './walk-roots.ts'
 
@@ -330,17 +330,6 @@ export class Memory {
     }
     for (const note of pending) await removals.note(note)
     await removals.forget(this.#notes)
-  }
-}
-
-/** A store may have hundreds of thousands of roots: others run in between. */
-async function forEachInSteps<Item>(
-  items: readonly Item[],
-  visit: (item: Item) => void,
-): Promise<void> {
-  for (let start = 0; start < items.length; start += STEPS_PER_BREATH) {
-    if (start > 0) await breathe()
-    for (const item of items.slice(start, start + STEPS_PER_BREATH)) visit(item)
   }
 }
 

@@ -13,6 +13,7 @@ import { PROCESS_LOCK_FILE } from '../layout.ts'
 import { explanationOf } from './removal-log.ts'
 import type { Roots } from './roots.ts'
 import { chunksFolder, type RunStart } from './run.ts'
+import { filterInSteps, forEachInSteps } from './in-steps.ts'
 import { groupFolderOf, isExpectedPlace, type RootFile } from './walk-roots.ts'
 
 /** Clocks that are steered gently differ by less in a run of any length that matters. */
@@ -90,8 +91,10 @@ export async function checkRoots(
   roots: Roots,
   groups: FolderIdentities,
 ): Promise<void> {
-  const left = new Set(roots.files.map(({ path }) => groupFolderOf(path)))
-  const emptied = roots.firstFiles.filter(
+  const left = new Set<string>()
+  await forEachInSteps(roots.files, ({ path }) => left.add(groupFolderOf(path)))
+  const emptied = await filterInSteps(
+    roots.firstFiles,
     ({ path }) => isExpectedPlace(path) && !left.has(groupFolderOf(path)),
   )
   const changed = await groups.changed()
@@ -120,10 +123,11 @@ export async function rememberGroups(
   files: readonly RootFile[],
 ): Promise<FolderIdentities> {
   const identities = new FolderIdentities(store.fs)
-  const folders = files
-    .filter(({ path }) => isExpectedPlace(path))
-    .map(({ path }) => groupFolderOf(path))
-  for (const folder of new Set(folders)) await identities.remember(`${store.path}/${folder}`)
+  const folders = new Set<string>()
+  await forEachInSteps(files, ({ path }) => {
+    if (isExpectedPlace(path)) folders.add(groupFolderOf(path))
+  })
+  for (const folder of folders) await identities.remember(`${store.path}/${folder}`)
   return identities
 }
 

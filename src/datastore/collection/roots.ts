@@ -3,6 +3,7 @@ import { DYNAMIC_ENTRY_SIZE } from '../../formats/dynamic-index.ts'
 import { quote } from '../debug-text.ts'
 import { errors } from '../errors.ts'
 import type { MarkAnswer } from './engine.ts'
+import { filterInSteps, forEachInSteps, sortInSteps } from './in-steps.ts'
 import type { Memory, RootEntry } from './memory.ts'
 import { Marks, type MarksState, MARKS_MAX, PREFIX_COUNT } from './marks.ts'
 import { drainMoveJournal } from './move-journal.ts'
@@ -76,12 +77,12 @@ export class Roots {
   }
 
   /** Those that the last walk saw, in its order and under the names that they had there. */
-  get present(): readonly RootEntry[] {
+  async present(): Promise<readonly RootEntry[]> {
     const present: RootEntry[] = []
-    for (const file of this.#files) {
+    await forEachInSteps(this.#files, (file) => {
       const entry = this.#read.get(identityOf(file))
       if (entry !== undefined) present.push({ ...entry, path: file.path })
-    }
+    })
     return present
   }
 
@@ -97,7 +98,8 @@ export class Roots {
 
   /** Reads what was taken from memory: nothing is removed on the word of a list (races.md R-68). */
   async readKept(): Promise<void> {
-    const kept = this.#files.filter(
+    const kept = await filterInSteps(
+      this.#files,
       (file) => this.#read.get(identityOf(file))?.isFromMemory === true,
     )
     if (kept.length === 0) return
@@ -118,7 +120,8 @@ export class Roots {
       const { signal } = progress
       this.#files = await walkRoots(store.fs, store.path, { signal, onTemporary })
       if (round === 1) await this.#remember()
-      const unknown = this.#files.filter((file) => !this.#read.has(identityOf(file)))
+      const isUnknown = (file: RootFile): boolean => !this.#read.has(identityOf(file))
+      const unknown = await filterInSteps(this.#files, isUnknown)
       if (round > 1 && unknown.length === 0 && !hasMoves) break
       if (round > ROUNDS_MAX) {
         throw errors.COLLECTION_UNSAFE({ reason: 'new index files keep appearing' })
@@ -126,7 +129,7 @@ export class Roots {
       this.#announce(unknown, round)
       await this.#markFiles(unknown)
     }
-    this.#warnOfPlaces()
+    await this.#warnOfPlaces()
     // Only the marker guesses.
     this.#marks = { ...this.#marks, followers: [] }
   }
@@ -159,9 +162,12 @@ export class Roots {
 
   async #markFiles(files: readonly RootFile[]): Promise<void> {
     const { store, engine, progress } = this.#run
-    const byPath = new Map(files.map((file) => [`${store.path}/${file.path}`, file]))
-    for (const paths of batches(files, store.path)) {
+    // In the order of groups and times one index resembles the one before.
+    const sorted = await sortInSteps(files, ({ path }) => path)
+    for (const batch of batches(sorted)) {
       progress.signal.throwIfAborted()
+      const byPath = new Map(batch.map((file) => [`${store.path}/${file.path}`, file]))
+      const paths = [...byPath.keys()]
       const request = { marks: this.#marks, paths, bytesMax: this.#options.bytesMax }
       const answer = await engine.mark(request, { signal: progress.signal })
       await this.#take(answer, byPath)
@@ -195,9 +201,9 @@ export class Roots {
     progress.log(`marked ${percent}% (${this.#done} of ${this.#total} index files)`)
   }
 
-  #warnOfPlaces(): void {
+  async #warnOfPlaces(): Promise<void> {
     const { store, progress } = this.#run
-    const strange = this.#files.filter(({ path }) => !isExpectedPlace(path))
+    const strange = await filterInSteps(this.#files, ({ path }) => !isExpectedPlace(path))
     for (const { path } of strange) {
       const shown = quote(`${store.path}/${path}`)
       progress.warn(`Marked chunks for unexpected index file at '${shown}'`)
@@ -224,18 +230,17 @@ function identityOf(file: { dev: bigint; ino: bigint; ctimeNs: bigint }): string
   return `${file.dev}:${file.ino}:${file.ctimeNs}`
 }
 
-/** Paths in the order of groups and times, so that one index resembles the one before. */
-function* batches(files: readonly RootFile[], base: string): Generator<string[]> {
-  const sorted = files.toSorted((a, b) => (a.path < b.path ? -1 : 1))
-  let paths: string[] = []
+/** Files of one call each, in the order given. */
+function* batches(files: readonly RootFile[]): Generator<RootFile[]> {
+  let batch: RootFile[] = []
   let bytes = 0
-  for (const { path, size } of sorted) {
-    paths.push(`${base}/${path}`)
-    bytes += size
-    if (paths.length < BATCH_COUNT && bytes < BATCH_BYTES) continue
-    yield paths
-    paths = []
+  for (const file of files) {
+    batch.push(file)
+    bytes += file.size
+    if (batch.length < BATCH_COUNT && bytes < BATCH_BYTES) continue
+    yield batch
+    batch = []
     bytes = 0
   }
-  if (paths.length > 0) yield paths
+  if (batch.length > 0) yield batch
 }
