@@ -11,6 +11,7 @@ import type {
   ReadOptions,
 } from '../storage/chunk-backend.ts'
 import { osErrorText } from '../storage/os-error-text.ts'
+import type { BucketHolder } from './bucket/holder.ts'
 import { errors } from './errors.ts'
 import type { MissingChunks } from './missing-chunks.ts'
 import type { Gate } from './uploads/gate.ts'
@@ -26,6 +27,7 @@ export class ChunkStore {
   readonly #sessions: LiveSessions
   readonly #processLock: ProcessLock | null
   readonly #missing: MissingChunks | null
+  readonly #holder: BucketHolder | null
 
   /** Without `processLock` there is nobody else whose sessions could mind. */
   constructor(
@@ -35,6 +37,7 @@ export class ChunkStore {
       readonly sessions: LiveSessions
       readonly processLock?: ProcessLock
       readonly missing?: MissingChunks
+      readonly bucket?: { readonly holder: BucketHolder } | null
     },
   ) {
     this.#backend = backend
@@ -42,6 +45,7 @@ export class ChunkStore {
     this.#sessions = options.sessions
     this.#processLock = options.processLock ?? null
     this.#missing = options.missing ?? null
+    this.#holder = options.bucket?.holder ?? null
   }
 
   /**
@@ -87,6 +91,7 @@ export class ChunkStore {
     const { provisional } = this.#backend
     if (provisional === null) return
     const { log, signal } = options
+    await provisional.untilCertain(options)
     const pending = await provisional.pending((digest) => digests.has(digest))
     if (pending.length === 0) return
     const waitMs = await provisional.waitMs(pending)
@@ -137,6 +142,7 @@ export class ChunkStore {
     using _condemned = this.#sessions.condemn(digest, errors.SESSION_FAILED({ text }))
     // First, so that a crash in between leaves a note too many: whoever asks looks whether it is true.
     await this.#missing?.add(digest)
+    await using _deletes = (await this.#holder?.beginDeletes()) ?? null
     return await this.#backend.markBad(digest)
   }
 

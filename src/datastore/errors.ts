@@ -59,6 +59,12 @@ export const errors = defineErrors({
     message: ({ place, reason }: Place & Reason) =>
       `Cannot remove chunks from ${place}: ${reason}; run s3-refresh first`,
   },
+  BUCKET_DOUBTFUL: {
+    kind: 'Conflict',
+    message: ({ place, endMs }: Place & { readonly endMs: number }) =>
+      `Cannot remove chunks from ${place} before ${new Date(endMs).toISOString()}: until then requests of former times may be executed there that are not known here; try again then`,
+    retryable: true,
+  },
   BUCKET_COLLECTED: {
     kind: 'Conflict',
     message: ({ place, hostname, reason }: Place & Reason & { readonly hostname: string }) =>

@@ -247,7 +247,8 @@ export class StoreCore {
     const { bucket: doors = null, path, stateFolder, owner, clock, log } = this.#options
     if (doors === null) return
     await this.#fs.mkdir(stateFolder, { recursive: true, mode: 0o700 })
-    const options = { doors, path, stateFolder, owner, gate: this.gate, clock, log }
+    const { gate, processLock } = this
+    const options = { doors, path, stateFolder, owner, gate, processLock, clock, log }
     this.#bucket = await openBucket(this.#fs, options)
   }
 

@@ -44,6 +44,11 @@ export interface ReadOptions {
 
 /** Chunks whose presence is not final: an earlier DELETE of them may still be executed (races.md R-60). */
 export interface ProvisionalChunks {
+  /**
+   * While everything is in doubt: waits until it is over, and for what is read from the store after it. Resolves at once
+   * otherwise. Throws the signal's reason.
+   */
+  untilCertain(options?: CertainOptions): Promise<void>
   /** Those that `has` picks. */
   pending(has: (digest: Digest) => boolean): Promise<readonly Digest[]>
   /** How long `settle` would wait for the deletes' lives to end, milliseconds. */
@@ -55,6 +60,12 @@ export interface ProvisionalChunks {
   settle(digest: Digest, signal?: AbortSignal): Promise<boolean>
   /** Forgets those that nobody needs, with their bytes. */
   release(isNeeded: (digest: Digest) => boolean): void
+}
+
+export interface CertainOptions {
+  readonly signal?: AbortSignal | undefined
+  /** Told once, if there is anything to wait for. */
+  readonly log?: ((line: string) => void) | undefined
 }
 
 export interface ChunkBackend {

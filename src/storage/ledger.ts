@@ -61,10 +61,19 @@ export interface Ledger {
   renewSuspects(keys: readonly string[], nowMs: number): Promise<void>
   /** All of them; few. A restart makes suspects of all that were condemned and not acquitted. */
   suspects(): Promise<readonly Suspect[]>
-  /** Whether the key is one, at once. */
+  /** Whether the key is one, at once; every key is while everything is in doubt. */
   isSuspect(key: string): boolean
   /** Wall time of its last attempt, at once; null if it is none. */
   suspectSinceMs(key: string): number | null
+
+  /**
+   * What is known here of requests that are on their way may be incomplete: everything is a suspect, as if it had been
+   * asked to be deleted at `lastMs`, the latest time at which such a request may have been sent. Durable when it resolves;
+   * entries that are there stay, see `clear`.
+   */
+  doubtAll(lastMs: number): Promise<void>
+  /** `lastMs` of `doubtAll`, at once; null if nothing is in doubt by it, or no more. */
+  readonly allDoubtedMs: number | null
 
   /**
    * What a LIST shows, during a rebuild: adds those that have no entry, are no suspects, and were not condemned since
@@ -81,6 +90,12 @@ export interface Ledger {
   clear(): Promise<void>
   close(): Promise<void>
 }
+
+/**
+ * How long others may go on sending deletes after they lost the bucket: whoever collects looks again whether it is his
+ * before he sends one, if his last look is older (races.md R-59).
+ */
+export const HOLDER_LOOK_MS = 5 * 60_000
 
 /** How long a request may live after its last attempt: signature validity and what stores state, generously (races.md R-60). */
 export const REQUEST_LIFE_MS = 20 * 60_000

@@ -22,6 +22,7 @@ import {
   makeBucketRig,
   makeGarbage,
   settle,
+  skipping,
   SOME_TIME_MS,
 } from './bucket-rig.ts'
 import { ARCHIVE, assertRestores, DAY_1, DAY_2, DAY_3 } from './rig.ts'
@@ -409,7 +410,7 @@ suite('killed', () => {
       const next = await makeBucketRig(context, { before: await rig.remains() })
       await assertRestores(next.store, DAY_2)
       next.clock.skip(SOME_TIME_MS)
-      await gc(next.store, { isConfirmed: true })
+      await skipping(next, gc(next.store, { isConfirmed: true }))
       await assertRestores(next.store, DAY_2)
       assert.equal(await hasObject(next, 'gone'), false, String(kinds[at - 1]))
       await assertSound(next)
@@ -436,8 +437,7 @@ async function backUpAndDelay(rig: BucketRig, execute: () => Promise<void>): Pro
   const finished = finish(writer).finally(() => (state.isOver = true))
   while (!state.isOver && clock.sleeperCount === 0) await settle()
   await execute()
-  clock.skip(REQUEST_LIFE_MS + SOME_TIME_MS)
-  await finished
+  await skipping(rig, finished)
 }
 
 /** A copy of `base`, whose collection dies at a step; 0: never. */

@@ -13,6 +13,7 @@ import {
   hasObject,
   makeBucketRig,
   makeGarbage,
+  skipping,
   timeText,
 } from './bucket-rig.ts'
 import { ARCHIVE, DAY_1, DAY_2, DAY_3, refAt } from './rig.ts'
@@ -67,7 +68,7 @@ suite('R-59: a copy of ourselves', () => {
     await assert.rejects(begin(rig.store, DAY_3), { code: 'BUCKET_COLLECTED' })
     listed.release()
     await collected
-    await backUp(rig.store, DAY_3, ['gone'])
+    await skipping(rig, backUp(rig.store, DAY_3, ['gone']))
     assert.ok(await hasObject(rig, 'gone'))
   })
 

@@ -205,7 +205,7 @@ export const BUCKET_GUARDS: readonly Guard[] = [
     cuts: [
       {
         file: `${BUCKET}/begin-bucket.ts`,
-        find: '  await bucket.objects.checkBucket({ signal })\n  await bucket.holder.check(signal)\n  checkFresh(bucket)\n',
+        find: '  await bucket.objects.checkBucket({ signal })\n  await bucket.holder.check(signal, { isAlone: true })\n  checkFresh(bucket)\n',
         replace: '  await bucket.objects.checkBucket({ signal })\n',
       },
       {

@@ -94,7 +94,7 @@ export async function makeBucketRig(
   const { before, skewMs = 0, ledgerKind = 'memory', ...given } = options
   const clock = before?.clock ?? new SkipClock()
   const memory = before?.memory ?? makeMemory(clock, skewMs, given)
-  const fresh = ledgerKind === 'sqlite' ? null : new MemoryLedger()
+  const fresh = ledgerKind === 'sqlite' ? null : new MemoryLedger(undefined, clock)
   const memoryLedger = before === undefined ? fresh : before.ledger
   const made = await makeBucketStore(context, {
     ...given,
@@ -109,7 +109,7 @@ export async function makeBucketRig(
   const remains = async (): Promise<BucketRemains> => {
     const folder = await makeTemporaryFolder(context)
     await cp(made.folder, folder, { recursive: true })
-    const ledger = memoryLedger === null ? null : new MemoryLedger(memoryLedger.snapshot())
+    const ledger = memoryLedger === null ? null : new MemoryLedger(memoryLedger.snapshot(), clock)
     return { folder, clock, memory, ledger }
   }
   made.objects.requests.length = 0
@@ -209,6 +209,19 @@ export function deletesOf({ objects }: BucketRig): readonly string[] {
 /** Everything that can run without the bucket or time has run. */
 export async function settle(): Promise<void> {
   for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve))
+}
+
+/** Awaits `work`; whatever it sleeps for long is over at once. */
+export async function skipping<Result>(
+  { clock }: Pick<BucketRig, 'clock'>,
+  work: Promise<Result>,
+): Promise<Result> {
+  const state = { isOver: false }
+  const watched = work.finally(() => (state.isOver = true))
+  // Its end is for who awaits the result.
+  watched.catch(() => {})
+  for (; !state.isOver; await settle()) if (clock.sleeperCount > 0) clock.skip(LONG_MS)
+  return await watched
 }
 
 /** As the folder of a snapshot is named. */

@@ -1,6 +1,7 @@
 /** Every race of races.md: what protects from it here, or where it belongs. docs/races.md is made of this. */
 import { BUCKET_GUARDS } from './bucket-guards.ts'
 import { CHUNK_GUARDS } from './chunk-guards.ts'
+import { DOUBT_GUARDS } from './doubt-guards.ts'
 import { COLLECTION_GUARDS } from './collection-guards.ts'
 import type { Guard } from './guard.ts'
 import { SESSION_GUARDS } from './session-guards.ts'
@@ -10,6 +11,7 @@ export const GUARDS: readonly Guard[] = [
   ...COLLECTION_GUARDS,
   ...BUCKET_GUARDS,
   ...CHUNK_GUARDS,
+  ...DOUBT_GUARDS,
   ...SESSION_GUARDS,
   ...STORE_GUARDS,
 ]

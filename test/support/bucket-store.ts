@@ -4,7 +4,7 @@ import { nodeFileSystem } from '../../src/base/fs/node-file-system.ts'
 import type { FileSystem } from '../../src/base/fs/file-system.ts'
 import { silentLog } from '../../src/base/log.ts'
 import { silentProgress } from '../../src/base/progress.ts'
-import { type Clock, systemClock } from '../../src/base/time/clock.ts'
+import type { Clock } from '../../src/base/time/clock.ts'
 import { claimBucket } from '../../src/datastore/bucket/claim.ts'
 import type { OpenBucket } from '../../src/datastore/bucket/open-bucket.ts'
 import { createDatastore } from '../../src/datastore/create.ts'
@@ -16,6 +16,7 @@ import type { Ledger } from '../../src/storage/ledger.ts'
 import { MemoryObjectStore } from '../../src/storage/memory-object-store.ts'
 import type { ObjectStore } from '../../src/storage/object-store.ts'
 import type { ProbeVerdict } from '../../src/storage/s3/verdict.ts'
+import { leapClock } from './leap-clock.ts'
 import { ScriptedObjectStore } from './scripted-object-store.ts'
 import { makeTemporaryFolder } from './temporary-folder.ts'
 import { STORE } from './test-store.ts'
@@ -45,6 +46,7 @@ export const GOOD_VERDICT: ProbeVerdict = Object.freeze({
 
 export interface BucketStoreOptions {
   readonly fs?: FileSystem
+  /** Default: long sleeps are over at once. */
   readonly clock?: Clock
   readonly settings?: Partial<DatastoreSettings>
   readonly verdict?: Partial<ProbeVerdict>
@@ -77,6 +79,7 @@ export interface BucketStore {
   readonly memory: MemoryObjectStore
   /** Null: the SQLite file. */
   readonly ledger: MemoryLedger | null
+  readonly clock: Clock
   /** Changes settings; the next lookup sees them. */
   readonly change: (settings: Partial<DatastoreSettings>) => void
 }
@@ -86,14 +89,14 @@ export async function makeBucketStore(
   context: TestContext,
   options: BucketStoreOptions = {},
 ): Promise<BucketStore> {
-  const { fs = nodeFileSystem, clock = systemClock, name = STORE } = options
+  const { fs = nodeFileSystem, clock = leapClock(), name = STORE } = options
   const folder = options.folder ?? (await makeTemporaryFolder(context))
   const memory = options.memory ?? new MemoryObjectStore({ clock })
   const objects = new ScriptedObjectStore(memory)
   if (options.isOtherServer === true) {
     Object.defineProperty(objects, 'place', { value: `seen from ${folder}` })
   }
-  const ledger = options.ledger === undefined ? new MemoryLedger() : options.ledger
+  const ledger = options.ledger === undefined ? new MemoryLedger(undefined, clock) : options.ledger
   const verdict = { ...GOOD_VERDICT, ...options.verdict }
   const doors = ledger === null ? {} : { openLedger: async (): Promise<Ledger> => ledger }
   if (options.folder === undefined || options.reuse === true) {
@@ -118,7 +121,7 @@ export async function makeBucketStore(
   const change = (changed: Partial<DatastoreSettings>): void => {
     settings = { ...settings, ...changed }
   }
-  return { registry, store, bucket, folder, objects, memory, ledger, change }
+  return { registry, store, bucket, folder, objects, memory, ledger, clock, change }
 }
 
 async function create(

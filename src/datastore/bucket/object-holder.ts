@@ -9,11 +9,13 @@
  */
 import { randomBytes } from 'node:crypto'
 import { Mutex } from '../../base/async/mutex.ts'
+import type { Clock } from '../../base/time/clock.ts'
 import type { Ledger, LedgerHolder } from '../../storage/ledger.ts'
 import type { ObjectStore, PutCondition } from '../../storage/object-store.ts'
 import type { ProbeVerdict } from '../../storage/s3/verdict.ts'
 import { errors } from '../errors.ts'
-import type { BucketHolder, HolderWatch } from './holder.ts'
+import { doubtAll } from './doubt-all.ts'
+import type { BucketHolder, HolderWatch, LookOptions } from './holder.ts'
 import type { HolderCopy } from './holder-copy.ts'
 import {
   type BucketState,
@@ -30,8 +32,11 @@ export interface ObjectHolderOptions {
   readonly copy: HolderCopy
   readonly verdict: ProbeVerdict
   readonly prefix: string
+  readonly clock: Clock
   /** A doubt from before: a refresh that did not end. */
   readonly doubt: string | null
+  /** Everything was put in doubt although the bucket is ours: the ledger is to be made anew. */
+  onDoubtful?(): Promise<void>
 }
 
 /** Another process of ours may raise between our look at the bucket and our look at the ledger. */
@@ -43,6 +48,12 @@ export class ObjectHolder implements BucketHolder {
   readonly #options: ObjectHolderOptions
   readonly #mutex = new Mutex()
   #doubt: string | null
+  /** Those of ours who may delete chunks now. */
+  #deleterCount = 0
+  /** The last of them has ended, and the bucket does not say so yet. */
+  #isEndOwed = false
+  /** Somebody else's bucket as it was when the doubt began, or was begun anew. */
+  #foreign: string | null = null
 
   constructor(options: ObjectHolderOptions) {
     this.#options = options
@@ -53,16 +64,21 @@ export class ObjectHolder implements BucketHolder {
     return this.#doubt
   }
 
-  async check(signal?: AbortSignal): Promise<string | null> {
+  async check(signal?: AbortSignal, { isAlone = false }: LookOptions = {}): Promise<string | null> {
     if (this.#doubt !== null) return this.#doubt
     using _mutex = await this.#mutex.acquire(signal)
-    await this.#look(signal)
+    const object = await this.#look(signal)
+    if (object?.isCollecting === true && isAlone) await this.#endLeftover(signal)
     return this.#doubt
   }
 
-  async watch(signal?: AbortSignal): Promise<HolderWatch> {
-    const doubt = await this.check(signal)
-    if (doubt === null) return { end: async (endSignal) => await this.check(endSignal) }
+  async watch(signal?: AbortSignal, options: LookOptions = {}): Promise<HolderWatch> {
+    const { ledger } = this.#options
+    const doubt = await this.check(signal, options)
+    if (doubt === null) {
+      const isDoubtful = ledger.allDoubtedMs !== null
+      return { isDoubtful, end: async (endSignal) => await this.check(endSignal) }
+    }
     // It is somebody else's: whoever that is must not have collected since.
     const { objects, prefix } = this.#options
     const before = await readBucketState(objects, prefix, { signal })
@@ -70,7 +86,9 @@ export class ObjectHolder implements BucketHolder {
       const { hostname } = before.holder
       throw errors.BUCKET_COLLECTED({ place: objects.place, hostname, reason: doubt })
     }
+    await this.#doubtForeign(before)
     return {
+      isDoubtful: true,
       end: async (endSignal) => {
         const now = await readBucketState(objects, prefix, { signal: endSignal })
         return JSON.stringify(now) === JSON.stringify(before) ? null : doubt
@@ -78,15 +96,48 @@ export class ObjectHolder implements BucketHolder {
     }
   }
 
-  async raise(signal?: AbortSignal, what: 'idle' | 'collecting' = 'idle'): Promise<void> {
+  async raise(signal?: AbortSignal): Promise<void> {
     using _mutex = await this.#mutex.acquire(signal)
+    await this.#raise(signal, 'as it is')
+  }
+
+  async beginDeletes(signal?: AbortSignal): Promise<AsyncDisposable> {
+    using _mutex = await this.#mutex.acquire(signal)
+    await this.#raise(signal, true)
+    this.#deleterCount += 1
+    let isOver = false
+    const end = async (): Promise<void> => {
+      if (!isOver) await this.#endDeletes()
+      isOver = true
+    }
+    return { [Symbol.asyncDispose]: end }
+  }
+
+  async #endDeletes(): Promise<void> {
+    using _mutex = await this.#mutex.acquire()
+    this.#deleterCount -= 1
+    if (this.#deleterCount > 0) return
+    this.#isEndOwed = true
+    await this.#raise(undefined, false)
+  }
+
+  /** The bucket says that chunks are deleted, and no other process does so. */
+  async #endLeftover(signal: AbortSignal | undefined): Promise<void> {
+    if (this.#deleterCount > 0) return
+    // Requests of whoever said so may be on their way, and the ledger need not know of them.
+    if (!this.#isEndOwed) await this.#doubtAll()
+    await this.#raise(signal, false)
+  }
+
+  async #raise(signal: AbortSignal | undefined, deletes: boolean | 'as it is'): Promise<void> {
     const object = await this.#look(signal)
     const { ledger, objects, prefix } = this.#options
     const known = ledger.holder
     if (object === null || known === null) this.#refuse()
     const next = known.pending ?? nextOf(known)
     await this.#remember({ ...known, pending: next })
-    const body = formatHolder({ ...object, ...next, isCollecting: what === 'collecting' })
+    const isCollecting = deletes === 'as it is' ? object.isCollecting === true : deletes
+    const body = formatHolder({ ...object, ...next, isCollecting })
     const condition = this.#conditionFor(object.etag)
     const { outcome } = await objects.put(`${prefix}/${HOLDER_OBJECT}`, body, { condition, signal })
     const isWritten = outcome === 'written' && condition.kind !== 'always'
@@ -95,12 +146,28 @@ export class ObjectHolder implements BucketHolder {
       this.#refuse()
     }
     await this.#remember({ holderId: known.holderId, ...next, pending: null })
+    if (deletes !== 'as it is') this.#isEndOwed = false
   }
 
-  /** Says that local state is not to be relied on until a refresh, also after a restart. */
-  async doubtNow(reason: string): Promise<void> {
+  async #doubtAll(): Promise<void> {
+    const { ledger, clock } = this.#options
+    await doubtAll(ledger, clock)
+    await this.#options.onDoubtful?.()
+  }
+
+  /** Whoever has the bucket may have deleted since, and what he sent is not known here. */
+  async #doubtForeign(state: BucketState): Promise<void> {
     using _mutex = await this.#mutex.acquire()
-    await this.#doubtNow(reason)
+    const text = JSON.stringify(state)
+    if (text === this.#foreign) return
+    await doubtAll(this.#options.ledger, this.#options.clock)
+    this.#foreign = text
+  }
+
+  /** Local state is not to be relied on until a refresh has ended, also after a restart. */
+  async suspend(reason: string): Promise<void> {
+    using _mutex = await this.#mutex.acquire()
+    if (this.#doubt === null) await this.#forget(reason)
   }
 
   /** After a refresh: we are the holder with what is in the bucket now. */
@@ -116,9 +183,11 @@ export class ObjectHolder implements BucketHolder {
     if (this.#doubt !== null) return null
     const { objects, prefix, ledger } = this.#options
     let reason = ''
+    let seen: BucketState | null = null
     for (let count = 0; count < LOOKS_MAX; count += 1) {
       const before = ledger.holder
       const state = await readBucketState(objects, prefix, { signal })
+      seen = state
       const known = ledger.holder
       reason = differenceOf(known, state) ?? ''
       if (reason === '' || differenceOf(before, state) === null) {
@@ -126,7 +195,7 @@ export class ObjectHolder implements BucketHolder {
         return state.holder
       }
     }
-    await this.#doubtNow(reason)
+    await this.#doubtNow(reason, seen)
     return null
   }
 
@@ -149,8 +218,15 @@ export class ObjectHolder implements BucketHolder {
     await this.#options.ledger.setHolder(holder)
   }
 
-  async #doubtNow(reason: string): Promise<void> {
+  async #doubtNow(reason: string, seen: BucketState | null = null): Promise<void> {
     if (this.#doubt !== null) return
+    const { ledger, clock } = this.#options
+    await this.#forget(reason)
+    await doubtAll(ledger, clock)
+    if (seen !== null) this.#foreign = JSON.stringify(seen)
+  }
+
+  async #forget(reason: string): Promise<void> {
     // At once, before anything is waited for: what is asked meanwhile is not to count.
     this.#doubt = reason
     const { ledger } = this.#options

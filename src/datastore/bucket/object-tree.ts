@@ -65,6 +65,15 @@ export class ObjectTree implements RemoteTree {
     return true
   }
 
+  async namesIn(folder: string, signal?: AbortSignal): Promise<ReadonlySet<string>> {
+    const start = `${this.#key(folder)}/`
+    const names = new Set<string>()
+    for await (const page of this.#options.objects.list(start, { signal })) {
+      for (const { key } of page.objects) names.add(key.slice(start.length))
+    }
+    return names
+  }
+
   async remove(path: string, signal?: AbortSignal): Promise<void> {
     await deleteObjects(this.#options, [this.#key(path)], signal)
   }

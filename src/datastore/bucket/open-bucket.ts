@@ -4,9 +4,10 @@
  */
 import { errorChain, isSystemError } from '../../base/errors.ts'
 import type { FileSystem } from '../../base/fs/file-system.ts'
+import type { ProcessLock } from '../../base/fs/record-lock.ts'
 import type { Log } from '../../base/log.ts'
 import { silentProgress } from '../../base/progress.ts'
-import type { Clock } from '../../base/time/clock.ts'
+import { type Clock, unixSeconds } from '../../base/time/clock.ts'
 import type { Digest } from '../../formats/digest.ts'
 import { ChunkCache } from '../../storage/bucket-chunks/chunk-cache.ts'
 import { chunkKey } from '../../storage/bucket-chunks/chunk-keys.ts'
@@ -18,6 +19,7 @@ import type { ProbeVerdict } from '../../storage/s3/verdict.ts'
 import { errors } from '../errors.ts'
 import type { Owner } from '../store-files.ts'
 import type { Gate } from '../uploads/gate.ts'
+import { doubtAll } from './doubt-all.ts'
 import { HolderCopy } from './holder-copy.ts'
 import { ObjectHolder } from './object-holder.ts'
 import { ObjectTree } from './object-tree.ts'
@@ -45,6 +47,8 @@ export interface OpenBucketOptions {
   readonly stateFolder: string
   readonly owner: Owner | undefined
   readonly gate: Gate
+  /** Null: no other process has the datastore open. */
+  readonly processLock?: Pick<ProcessLock, 'tryShared'> | null
   readonly clock: Clock
   readonly log: Log
 }
@@ -76,7 +80,8 @@ export async function openBucket(fs: FileSystem, options: OpenBucketOptions): Pr
   stack.defer(async () => await cache?.close())
   const marks = new StateMarks(fs, options.stateFolder)
   const copy = new HolderCopy(fs, { path, owner: options.owner })
-  const doubt = await findDoubt({ ledger, copy, marks })
+  const { doubt, isIncomplete } = await findDoubt({ ledger, copy, marks })
+  if (isIncomplete) await doubtAll(ledger, options.clock)
   const parts = { opened, ledger, cache, marks, copy, options }
   const bucket = new OpenBucket(parts, { doubt, onClose: stack.move() })
   await bucket.start()
@@ -106,6 +111,7 @@ export class OpenBucket implements StoreBucket {
   readonly #options: OpenBucketOptions
   readonly #onClose: AsyncDisposableStack
   readonly #ending = new AbortController()
+  #rebuildStop = new AbortController()
   #rebuilding: Promise<void> | null = null
 
   /** Only `openBucket` makes one. */
@@ -123,10 +129,12 @@ export class OpenBucket implements StoreBucket {
     this.prefix = prefix
     this.marks = marks
     this.copy = copy
-    this.holder = new ObjectHolder({ ...doorsOfAll, copy, doubt: made.doubt })
+    const onDoubtful = async (): Promise<void> => await this.#startAnew()
+    this.holder = new ObjectHolder({ ...doorsOfAll, copy, doubt: made.doubt, onDoubtful })
     this.tree = new ObjectTree(doorsOfAll)
     const isStale = (): boolean => this.isStale
-    this.chunks = new S3Backend({ ...doorsOfAll, cache, gate, isStale, log })
+    const afterDoubt = async (signal?: AbortSignal): Promise<void> => await this.#rebuilt(signal)
+    this.chunks = new S3Backend({ ...doorsOfAll, cache, gate, isStale, afterDoubt, log })
     this.#cache = cache
     this.#options = options
     this.#onClose = made.onClose
@@ -177,7 +185,7 @@ export class OpenBucket implements StoreBucket {
     const { log } = this.#options
     const store = this.prefix
     try {
-      const doubt = await this.holder.check(this.#ending.signal)
+      const doubt = await this.#checkFirst()
       if (doubt !== null) log.warn('the bucket is not held as it was left', { store, doubt })
       else if (await this.marks.has('rebuilding')) this.rebuildInBackground()
     } catch (error) {
@@ -186,10 +194,42 @@ export class OpenBucket implements StoreBucket {
     }
   }
 
-  /** The ledger from a LIST, while all else goes on; what is missing until then is only unknown. */
-  rebuildInBackground(): void {
+  /** What a collection of ours that was killed left is seen if no other process may be at it. */
+  async #checkFirst(): Promise<string | null> {
+    const { processLock = null, clock } = this.#options
+    const { signal } = this.#ending
+    let lock: Disposable | null = null
+    try {
+      lock = processLock?.tryShared(unixSeconds(clock)) ?? null
+    } catch {
+      return await this.holder.check(signal)
+    }
+    using _lock = lock
+    return await this.holder.check(signal, { isAlone: true })
+  }
+
+  async #startAnew(): Promise<void> {
     const { log } = this.#options
     const store = this.prefix
+    log.warn('the ledger is made anew: it may not know of all requests', { store })
+    await this.marks.set('rebuilding')
+    this.rebuildInBackground()
+  }
+
+  /** Resolves when a rebuild that runs has ended, however. */
+  async #rebuilt(signal?: AbortSignal): Promise<void> {
+    await waitFor(this.#rebuilding, signal)
+  }
+
+  /**
+   * The ledger from a LIST, while all else goes on; what is missing until then is only unknown. While everything is in
+   * doubt it waits: what is listed then may go yet.
+   */
+  rebuildInBackground(): void {
+    if (this.#ending.signal.aborted) return
+    const { log } = this.#options
+    const store = this.prefix
+    this.#rebuildStop = new AbortController()
     this.#rebuilding ??= this.#rebuild()
       .then((count) => log.info('the ledger was made anew', { store, count }))
       .catch((error: unknown) => {
@@ -200,18 +240,21 @@ export class OpenBucket implements StoreBucket {
 
   /** Resolves when no rebuild runs in the background, or it was stopped. */
   async endRebuild(how: 'wait' | 'stop'): Promise<void> {
-    if (how === 'stop') this.#ending.abort()
+    if (how === 'stop') this.#rebuildStop.abort()
     await this.#rebuilding
   }
 
   async close(): Promise<void> {
+    this.#ending.abort()
     await this.endRebuild('stop')
     await this.chunks[Symbol.asyncDispose]()
     await this.#onClose.disposeAsync()
   }
 
   async #rebuild(): Promise<number> {
-    const count = await rebuildLedger(this, silentProgress(this.#ending.signal))
+    const { signal } = this.#rebuildStop
+    await this.chunks.provisional.untilOver(signal)
+    const count = await rebuildLedger(this, silentProgress(signal))
     await this.marks.unset('rebuilding')
     return count
   }
@@ -251,17 +294,22 @@ async function findDoubt({
   readonly ledger: Ledger
   readonly copy: HolderCopy
   readonly marks: StateMarks
-}): Promise<string | null> {
-  if (await marks.has('refreshing')) return 'a refresh of it did not end'
+}): Promise<{ readonly doubt: string | null; readonly isIncomplete: boolean }> {
+  if (await marks.has('refreshing')) return doubtful('a refresh of it did not end')
   const [known, copied] = [ledger.holder, await copy.read()]
   if (known === null) {
     if (copied === null)
-      return 'it was never claimed from here, or all that was known of it is lost'
+      return doubtful('it was never claimed from here, or all that was known of it is lost')
     await marks.set('rebuilding')
     await ledger.setHolder(copied)
-    return null
+    return { doubt: null, isIncomplete: true }
   }
-  return isBehind(copied, known) ? 'the local tree is older than what is known of the bucket' : null
+  if (!isBehind(copied, known)) return { doubt: null, isIncomplete: false }
+  return doubtful('the local tree is older than what is known of the bucket')
+}
+
+function doubtful(doubt: string) {
+  return { doubt, isIncomplete: true }
 }
 
 /** The copy is written first: it is never behind, unless the folder was rolled back. */
@@ -269,4 +317,17 @@ function isBehind(copied: LedgerHolder | null, known: LedgerHolder): boolean {
   if (copied === null || copied.holderId !== known.holderId) return true
   if (copied.generation !== known.generation) return copied.generation < known.generation
   return copied.nonce !== known.nonce && known.nonce !== ''
+}
+
+async function waitFor(promise: Promise<void> | null, signal?: AbortSignal): Promise<void> {
+  if (promise === null) return
+  const aborted = Promise.withResolvers<never>()
+  const onAbort = (): void => aborted.reject(signal?.reason)
+  signal?.throwIfAborted()
+  signal?.addEventListener('abort', onAbort, { once: true })
+  try {
+    await Promise.race([promise, aborted.promise])
+  } finally {
+    signal?.removeEventListener('abort', onAbort)
+  }
 }

@@ -10,6 +10,7 @@ import {
 } from 'node:fs'
 import { suite, test, type TestContext } from 'node:test'
 import { type BucketStore, HOST, makeBucketStore } from '../../../test/support/bucket-store.ts'
+import { leapClock } from '../../../test/support/leap-clock.ts'
 import { backUp, begin, finish, STORE, writeArchive } from '../../../test/support/test-store.ts'
 import { silentProgress } from '../../base/progress.ts'
 import { parseGroup } from '../../formats/names.ts'
@@ -175,14 +176,17 @@ suite('refreshStore()', () => {
     const rig = await makeBucketStore(context)
     await fill(rig)
     const { folder, memory } = rig
-    const old = new MemoryLedger(rig.ledger?.snapshot())
+    const clock = leapClock()
+    const old = new MemoryLedger(rig.ledger?.snapshot(), clock)
     await rig.bucket.holder.raise()
     await rig.registry.close()
-    const next = await makeBucketStore(context, { folder, memory, ledger: old })
+    const next = await makeBucketStore(context, { folder, memory, ledger: old, clock })
     assert.equal(next.bucket.isStale, true)
     assert.equal(old.count, 0)
     await refreshStore(next.store, REFRESH)
     assert.equal(next.bucket.isStale, false)
+    assert.equal(old.count, 0, 'what is listed now may go yet')
+    await next.bucket.endRebuild('wait')
     assert.equal(old.count, 4)
     await checkFilled(next)
   })
@@ -217,11 +221,13 @@ suite('refreshStore()', () => {
     await fill(rig)
     const { folder, memory } = rig
     await rig.registry.close()
-    const ledger = new MemoryLedger()
+    const clock = leapClock()
+    const ledger = new MemoryLedger(undefined, clock)
     const next = await makeBucketStore(context, {
       folder,
       memory,
       ledger,
+      clock,
       wrap: (objects) => {
         if ('holdAnswer' in objects) {
           const list = objects.list.bind(objects)
@@ -250,8 +256,9 @@ suite('refreshStore()', () => {
     await fill(rig)
     const { folder, memory } = rig
     await rig.registry.close()
-    const ledger = new MemoryLedger()
-    const next = await makeBucketStore(context, { folder, memory, ledger })
+    const clock = leapClock()
+    const ledger = new MemoryLedger(undefined, clock)
+    const next = await makeBucketStore(context, { folder, memory, ledger, clock })
     assert.equal(next.bucket.isStale, false)
     await backUp(next.store, DAY_2 + 1, ['one', 'five'])
     await next.bucket.endRebuild('wait')

@@ -15,6 +15,7 @@ import { errors } from '../errors.ts'
 import { NAMESPACES_FOLDER } from '../layout.ts'
 import { recoverJournalled } from '../recovery.ts'
 import { takeHold } from './claim.ts'
+import { doubtAll } from './doubt-all.ts'
 import { fetchContent } from './fetch-content.ts'
 import { readBucketState } from './holder-object.ts'
 import type { HolderState } from './holder-object.ts'
@@ -47,17 +48,20 @@ export async function refreshStore(store: Datastore, options: RefreshOptions): P
   if (core.isInUse) throw errors.BUCKET_BUSY({ store: store.name })
   using _collection = core.collection.begin()
   using _others = core.processLock.tryExclusive()
-  await bucket.endRebuild('stop')
   const { progress } = options
+  const isOurs = (await bucket.holder.check(progress.signal, { isAlone: true })) === null
+  await bucket.endRebuild('stop')
   // Before the tree is replaced: what a session of ours left is known by its files here.
-  if ((await bucket.holder.check(progress.signal)) === null) await recoverJournalled(store)
+  if (isOurs) await recoverJournalled(store)
   const hold = await takeHold(placeOf(bucket, progress), {
     ...options,
     onBegin: async () => {
       await bucket.marks.set('refreshing')
-      await bucket.holder.doubtNow('a refresh of it did not end')
+      await bucket.holder.suspend('a refresh of it did not end')
     },
   })
+  // From now on nobody else deletes, but for what is on its way.
+  if (!isOurs) await doubtAll(bucket.ledger, store.clock)
   await replaceTree(store, bucket, progress)
   await rebuild(bucket, progress)
   await finish(bucket, hold, progress)
@@ -102,9 +106,15 @@ async function renameIfThere({ fs }: Datastore, from: string, to: string): Promi
 }
 
 async function rebuild(bucket: OpenBucket, progress: Progress): Promise<void> {
-  progress.log('Listing chunks of the bucket...')
   await bucket.marks.set('rebuilding')
   await bucket.ledger.clear()
+  const { doubtMs, doubtText } = bucket.chunks.provisional
+  if (doubtMs > 0) {
+    progress.log(`Chunks are listed later: ${doubtText}.`)
+    progress.log('Backups that end before then wait for it, collections, too.')
+    return
+  }
+  progress.log('Listing chunks of the bucket...')
   const count = await rebuildLedger(bucket, progress)
   await bucket.marks.unset('rebuilding')
   progress.log(`Found ${count} chunks`)
@@ -120,4 +130,5 @@ async function finish(bucket: OpenBucket, hold: HolderState, { signal }: Progres
   }
   await bucket.marks.unset('refreshing')
   await bucket.holder.accept(hold)
+  if (await bucket.marks.has('rebuilding')) bucket.rebuildInBackground()
 }

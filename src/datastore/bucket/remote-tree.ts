@@ -16,6 +16,8 @@ export interface RemoteTree {
   read(path: string, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer> | null>
   /** Whether nothing is below `folder`. */
   isEmpty(folder: string, signal?: AbortSignal): Promise<boolean>
+  /** What is below `folder`, named from there. */
+  namesIn(folder: string, signal?: AbortSignal): Promise<ReadonlySet<string>>
   /** Removes one object; a missing one is no error. Suspects are noted (races.md R-60). */
   remove(path: string, signal?: AbortSignal): Promise<void>
   /** Removes all objects below `folder`, the manifest first. */

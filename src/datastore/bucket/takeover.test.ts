@@ -8,9 +8,9 @@ import { plantStockBucket } from '../../../test/support/stock-bucket.ts'
 import { makeTemporaryFolder } from '../../../test/support/temporary-folder.ts'
 import { backUp, UPID } from '../../../test/support/test-store.ts'
 import { nodeFileSystem } from '../../base/fs/node-file-system.ts'
+import { leapClock } from '../../../test/support/leap-clock.ts'
 import { silentLog } from '../../base/log.ts'
 import { silentProgress } from '../../base/progress.ts'
-import { systemClock } from '../../base/time/clock.ts'
 import { isDigest } from '../../formats/digest.ts'
 import { formatGroup, formatSnapshot, parseGroup } from '../../formats/names.ts'
 import { ROOT_NAMESPACE } from '../../formats/namespace.ts'
@@ -34,7 +34,7 @@ const MISSING = 'ab'.repeat(32)
 
 /** A folder of stock: its chunk files, and a marker for what the bucket never had. */
 async function takeOver(context: TestContext, name: 'fxs3' | 'fxs3small'): Promise<BucketStore> {
-  const memory = new MemoryObjectStore({ clock: systemClock })
+  const memory = new MemoryObjectStore({ clock: leapClock() })
   const fixture = await plantStockBucket(context, memory)
   const folder = await makeTemporaryFolder(context)
   mkdirSync(`${folder}/store/.chunks/abab`, { recursive: true })
@@ -45,18 +45,19 @@ async function takeOver(context: TestContext, name: 'fxs3' | 'fxs3small'): Promi
   const options = { memory, folder, name, reuse: true, overwriteInUse: true }
   const rig = await makeBucketStore(context, options)
   await refreshStore(rig.store, REFRESH)
+  await rig.bucket.endRebuild('wait')
   return rig
 }
 
 function placeOf(rig: BucketStore) {
-  const { objects, bucket, folder, ledger, store } = rig
+  const { objects, bucket, folder, ledger, store, clock } = rig
   return {
     opened: { objects, verdict: bucket.verdict },
     prefix: store.name,
     path: store.path,
     stateFolder: `${folder}/state/datastores/${store.name}`,
     progress: silentProgress(),
-    clock: systemClock,
+    clock,
     log: silentLog,
     openLedger: async () => ledger ?? new MemoryLedger(),
   }
@@ -181,7 +182,7 @@ suite("stock's bucket", () => {
       code: 'BUCKET_DELETE_FAILED',
     })
     assert.ok(rig.memory.keys.includes('fxs3/.in-use'), 'nobody claims what is not empty')
-    const clock = { ...systemClock, sleep: async () => {} }
+    const clock = { ...rig.clock, sleep: async () => {} }
     await destroyBucket(nodeFileSystem, { ...placeOf(rig), clock })
     assert.deepEqual(
       rig.memory.keys.filter((key) => key.startsWith('fxs3/')),

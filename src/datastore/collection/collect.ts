@@ -18,7 +18,7 @@ import { quote } from '../debug-text.ts'
 import { errors } from '../errors.ts'
 import { CHUNKS_FOLDER } from '../layout.ts'
 import { breathe } from '../sessions/breathe.ts'
-import { beginBucket, checkHolder, lowerHolder } from './bucket/begin-bucket.ts'
+import { beginBucket, checkHolder, lowerHolder, waitOutDoubt } from './bucket/begin-bucket.ts'
 import { BucketSweep } from './bucket/bucket-sweep.ts'
 import { finishBucket } from './bucket/finish-bucket.ts'
 import { flagSnapshots } from './bucket/flag-snapshots.ts'
@@ -58,6 +58,8 @@ export interface CollectOptions {
 /** Marking a chunk bad takes the lock for a moment, too. */
 const LOCK_WAIT_MS = 5_000
 const LOCK_RETRY_MS = 50
+/** Doubts about the bucket that one call waits out; a second one is another than it waited for. */
+const DOUBTS_MAX = 3
 /** File times and clocks of writers may differ by this: stock's margin. */
 const WRITER_MARGIN_MS = 300_000
 /** New chunks since the last run. */
@@ -66,9 +68,21 @@ const PASSES_MAX = 256
 
 /**
  * Removes the chunks that nobody references. Throws COLLECTION_RUNNING, PROCESS_LOCK_BUSY, COLLECTION_MARK_FAILED,
- * COLLECTION_UNSAFE: nothing was removed then; COLLECTION_SWEEP_FAILED, SYNC_FAILED, the abort reason.
+ * COLLECTION_UNSAFE, BUCKET_DOUBTFUL: nothing was removed then; COLLECTION_SWEEP_FAILED, SYNC_FAILED, the abort reason.
  */
 export async function collect(store: Datastore, options: CollectOptions): Promise<GcStatus> {
+  for (let count = 1; ; count += 1) {
+    await waitOutDoubt(store, options.progress)
+    try {
+      return await collectNow(store, options)
+    } catch (error) {
+      // Found only under the process lock, and nothing was begun.
+      if (count === DOUBTS_MAX || !hasCode(error, 'BUCKET_DOUBTFUL')) throw error
+    }
+  }
+}
+
+async function collectNow(store: Datastore, options: CollectOptions): Promise<GcStatus> {
   const { progress, upid } = options
   const { core } = store
   using _running = core.collection.begin()

@@ -58,7 +58,7 @@ export async function beginBackup(
   await using stack = new AsyncDisposableStack()
   const processLock = stack.use(await takeSharedProcessLock(store))
   await store.core.markInUse()
-  const watch = (await store.bucket?.holder.watch()) ?? null
+  const watch = (await store.bucket?.holder.watch(undefined, { isAlone: true })) ?? null
   const groupLock = stack.use(await openGroup(store, request))
   if (!benchmark) checkBackupOwner(await readOwner(store, ns, group), request.caller)
   else await readOwner(store, ns, group)

@@ -16,6 +16,7 @@ import { quote } from '../debug-text.ts'
 import { errors } from '../errors.ts'
 import { FAILED_FILE } from '../layout.ts'
 import { FILE_MODE } from '../store-files.ts'
+import { completeInBucket } from './remote-copies.ts'
 
 /** Sum over all uploads of a session, as `finish` keeps it in the manifest. */
 export interface UploadStatistics {
@@ -99,6 +100,7 @@ async function publishInBucket(store: Datastore, options: PublishOptions): Promi
   const { bucket } = store
   if (bucket === null) return
   await checkOurs(options.watch)
+  if (options.watch?.isDoubtful === true) await completeInBucket(store, options)
   const blob = await store.fs.readFile(options.pendingPath, MANIFEST_BLOB_SIZE_MAX)
   const path = `${options.relativePath}/${MANIFEST_NAME}`
   await bucket.tree.write(path, blob, { isNew: true })

@@ -6,6 +6,7 @@ export type LedgerTask = {
 } /** Opens the file and writes back what an earlier run left in the log. */ & (
   | { readonly kind: 'open'; readonly nowMs: number }
   | { readonly kind: 'condemn'; readonly keys: readonly string[]; readonly nowMs: number }
+  | { readonly kind: 'doubt-all'; readonly lastMs: number }
   | { readonly kind: 'acquit'; readonly keys: readonly string[] }
   | { readonly kind: 'renew'; readonly keys: readonly string[]; readonly nowMs: number }
   /** What the main thread noted, in order; nothing of it if another process condemned since `seen`. */

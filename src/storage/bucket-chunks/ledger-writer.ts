@@ -53,6 +53,8 @@ export class LedgerWriter {
         return this.#open(task.nowMs)
       case 'condemn':
         return this.#condemn(task.keys, task.nowMs)
+      case 'doubt-all':
+        return this.#doubtAll(task.lastMs)
       case 'acquit':
         return this.#acquit(task.keys)
       case 'renew':
@@ -157,6 +159,18 @@ export class LedgerWriter {
     this.#countChange += changes
     if (changes === 0 && isKnown)
       this.#run('UPDATE chunks SET size = ? WHERE digest = ?', size, digest)
+  }
+
+  /** As if every key had been condemned then, and durable: what other processes noted before counts for nothing, too. */
+  #doubtAll(lastMs: number): Condemnations {
+    this.#transact(() => {
+      const before = Number(this.#meta('blanketMs') ?? Number.NEGATIVE_INFINITY)
+      this.#setMeta('blanketMs', Math.max(before, lastMs))
+      this.#setMeta('condemned', Number(this.#meta('condemned') ?? 0) + 1)
+    })
+    this.#ownCondemned += 1
+    this.#sync()
+    return this.#condemnations()
   }
 
   /** Other processes' are those that are not ours. */

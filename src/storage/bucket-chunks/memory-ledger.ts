@@ -1,12 +1,21 @@
 /** A real ledger in maps, for tests and simulations: every promise of Ledger, no disk. */
+import { type Clock, systemClock } from '../../base/time/clock.ts'
 import { type Digest, digestFromBytes } from '../../formats/digest.ts'
-import type { Ledger, LedgerEntry, LedgerHolder, Suspect } from '../ledger.ts'
+import {
+  type Ledger,
+  type LedgerEntry,
+  type LedgerHolder,
+  REQUEST_LIFE_MS,
+  type Suspect,
+} from '../ledger.ts'
 import { digestOfKey } from './chunk-keys.ts'
 
 /** What a ledger holds: to be kept, copied, and put back as an older disk does. */
 export interface LedgerState {
   readonly entries: ReadonlyMap<Digest, number | null>
   readonly suspects: ReadonlyMap<string, number>
+  /** Of `doubtAll`. */
+  readonly allDoubtedMs?: number | null
   /** Condemned or dropped since the rebuild began; null while none runs. */
   readonly rebuild: ReadonlySet<Digest> | null
   readonly holder: LedgerHolder | null
@@ -17,9 +26,12 @@ export class MemoryLedger implements Ledger {
   #suspects = new Map<string, number>()
   #rebuild: Set<Digest> | null = null
   #holder: LedgerHolder | null = null
+  #allDoubtedMs: number | null = null
+  readonly #clock: Clock
 
   /** A ledger that holds `state`, which stays as it is. */
-  constructor(state?: LedgerState) {
+  constructor(state?: LedgerState, clock: Clock = systemClock) {
+    this.#clock = clock
     if (state !== undefined) this.restore(state)
   }
 
@@ -28,6 +40,7 @@ export class MemoryLedger implements Ledger {
     return {
       entries: new Map(this.#entries),
       suspects: new Map(this.#suspects),
+      allDoubtedMs: this.#allDoubtedMs,
       rebuild: this.#rebuild === null ? null : new Set(this.#rebuild),
       holder: this.#holder,
     }
@@ -37,6 +50,7 @@ export class MemoryLedger implements Ledger {
   restore(state: LedgerState): void {
     this.#entries = new Map(state.entries)
     this.#suspects = new Map(state.suspects)
+    this.#allDoubtedMs = state.allDoubtedMs ?? null
     this.#rebuild = state.rebuild === null ? null : new Set(state.rebuild)
     this.#holder = state.holder
   }
@@ -89,11 +103,22 @@ export class MemoryLedger implements Ledger {
   }
 
   isSuspect(key: string): boolean {
-    return this.#suspects.has(key)
+    return this.suspectSinceMs(key) !== null
   }
 
   suspectSinceMs(key: string): number | null {
-    return this.#suspects.get(key) ?? null
+    const [ownMs, allMs] = [this.#suspects.get(key) ?? null, this.allDoubtedMs]
+    return ownMs === null ? allMs : Math.max(ownMs, allMs ?? 0)
+  }
+
+  async doubtAll(lastMs: number): Promise<void> {
+    this.#allDoubtedMs = Math.max(this.#allDoubtedMs ?? 0, lastMs)
+  }
+
+  get allDoubtedMs(): number | null {
+    const lastMs = this.#allDoubtedMs
+    if (lastMs === null) return null
+    return this.#clock.now() >= lastMs + REQUEST_LIFE_MS ? null : lastMs
   }
 
   async beginRebuild(): Promise<void> {
@@ -101,6 +126,7 @@ export class MemoryLedger implements Ledger {
   }
 
   async addListed(entries: readonly LedgerEntry[]): Promise<void> {
+    if (this.allDoubtedMs !== null) return
     const suspected = new Set(Array.from(this.#suspects.keys(), digestOfKey))
     for (const { digest, size } of entries) {
       const isTaken = this.#entries.has(digest) || suspected.has(digest)

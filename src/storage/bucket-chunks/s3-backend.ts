@@ -40,6 +40,8 @@ export interface S3BackendOptions {
   readonly verdict: { readonly honoursIfNoneMatch: boolean }
   /** Whether entries of the ledger count for nothing (races.md R-59); asked each time. */
   readonly isStale: () => boolean
+  /** Awaited when a doubt of everything is over: until the ledger was made anew. Default: it is not. */
+  readonly afterDoubt?: (signal?: AbortSignal) => Promise<void>
   readonly clock: Clock
   readonly log: Log
 }
@@ -55,13 +57,15 @@ export class S3Backend implements ChunkBackend, AsyncDisposable {
   readonly #pins: PinnedBytes
 
   constructor(options: S3BackendOptions) {
-    const { ledger, gate, clock, cache } = options
+    const { ledger, gate, clock, cache, objects, afterDoubt = async () => {} } = options
     this.#options = options
     this.#pins = new PinnedBytes(cache === null ? null : () => cache.openNameless())
     this.provisional = new SuspectChunks({
       ledger,
       gate,
       clock,
+      place: objects.place,
+      afterDoubt,
       pins: this.#pins,
       keyOf: (digest) => this.pathOf(digest),
       head: async (digest, signal) => await this.#head(digest, signal),
@@ -135,6 +139,8 @@ export class S3Backend implements ChunkBackend, AsyncDisposable {
     options: { readonly signal?: AbortSignal | undefined } = {},
   ): Promise<ChunkLook> {
     const { gate, ledger, isStale } = this.#options
+    // Each would be asked for now, and once more at the end of the doubt.
+    await this.provisional.untilCertain({ signal: options.signal })
     return await lookInBucket(digests, {
       gate,
       signal: options.signal,
@@ -156,7 +162,8 @@ export class S3Backend implements ChunkBackend, AsyncDisposable {
   /** Under the gate, after a definite answer. */
   #remember(digest: Digest, size: number | null): void {
     const { ledger, isStale } = this.#options
-    if (!isStale()) ledger.add(digest, size)
+    // A doubt of everything may have begun since it was asked for.
+    if (!isStale() && ledger.allDoubtedMs === null) ledger.add(digest, size)
   }
 
   /** Whether the chunk is there; under its gate. What may still be deleted counts for now: see `settle`. */

@@ -175,11 +175,19 @@ export class SqliteLedger implements Ledger {
 
   suspectSinceMs(key: string): number | null {
     const row = this.#suspectMs.get(key)
-    if (row !== undefined) return Number(row['lastMs'])
-    const blanketMs = this.#readMeta('blanketMs')
-    if (blanketMs === null) return null
-    const isOver = this.#options.clock.now() >= Number(blanketMs) + REQUEST_LIFE_MS
-    return isOver ? null : Number(blanketMs)
+    const allMs = this.allDoubtedMs
+    return row === undefined ? allMs : Math.max(Number(row['lastMs']), allMs ?? 0)
+  }
+
+  async doubtAll(lastMs: number): Promise<void> {
+    this.#seen = await this.#do<Condemnations>({ kind: 'doubt-all', lastMs })
+  }
+
+  get allDoubtedMs(): number | null {
+    const lastMs = this.#readMeta('blanketMs')
+    if (lastMs === null) return null
+    const isOver = this.#options.clock.now() >= Number(lastMs) + REQUEST_LIFE_MS
+    return isOver ? null : Number(lastMs)
   }
 
   async beginRebuild(): Promise<void> {

@@ -11,6 +11,7 @@ import type { OpenedObjects } from '../../../src/datastore/bucket/store-bucket.t
 import type { BackendSettings } from '../../../src/datastore/settings.ts'
 import { chunkKey } from '../../../src/storage/bucket-chunks/chunk-keys.ts'
 import { LedgerWriter } from '../../../src/storage/bucket-chunks/ledger-writer.ts'
+import { REQUEST_LIFE_MS } from '../../../src/storage/ledger.ts'
 import type { PutCondition, StoredObject } from '../../../src/storage/object-store.ts'
 import type { ProbeVerdict } from '../../../src/storage/s3/verdict.ts'
 import type { Digest } from '../../../src/formats/digest.ts'
@@ -69,6 +70,7 @@ export class BucketSide {
   readonly verdict: ProbeVerdict
   readonly options: BucketOptions
   readonly #machine: Machine
+  readonly #nowMs: () => number
   readonly #ledgers = new Map<Machine, SimDatabaseFile>()
   /** Share of the keys of a batch that are not deleted in one round. */
   partialShare: number
@@ -88,6 +90,7 @@ export class BucketSide {
     this.#machine = machine
     this.options = options
     this.partialShare = options.partialShare
+    this.#nowMs = () => scheduler.nowMs + scheduler.wallOffsetMs
     const nowMs = (): number => scheduler.nowMs + scheduler.wallOffsetMs + options.clockOffsetMs
     this.objects = new SimObjects(nowMs, options.ignores)
     this.network = new SimNetwork(scheduler, options)
@@ -201,7 +204,9 @@ export class BucketSide {
   isSuspect(machine: Machine, digest: string): boolean {
     const { database } = this.ledgerOf(machine)
     const row = database.prepare('SELECT 1 FROM suspects WHERE key = ?')
-    return row.get(chunkKey(STORE_NAME, digest as Digest)) !== undefined
+    if (row.get(chunkKey(STORE_NAME, digest as Digest)) !== undefined) return true
+    const all = database.prepare("SELECT value FROM meta WHERE name = 'blanketMs'").get()
+    return all !== undefined && Number(all['value']) + REQUEST_LIFE_MS > this.#nowMs()
   }
 
   /** Of the holder, as the ledger has it; 0 if it has none. */

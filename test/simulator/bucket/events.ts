@@ -30,7 +30,6 @@ export async function rollBackDisk(running: Running): Promise<void> {
 
 export async function rollBackLedger(running: Running): Promise<void> {
   rollBack(running, (bucket, machine) => {
-    forgetRequests(bucket)
     bucket.ledgerOf(machine).restore(bucket.image?.ledgerPosition ?? 0)
   })
 }
@@ -39,7 +38,6 @@ export async function rollBackLedger(running: Running): Promise<void> {
 export async function rollBackMachine(running: Running): Promise<void> {
   rollBack(running, (bucket, machine) => {
     if (bucket.image === null) return
-    forgetRequests(bucket)
     bucket.image.disk.putBack(machine)
     bucket.ledgerOf(machine).restore(bucket.image.ledgerPosition)
   })
@@ -70,14 +68,8 @@ export async function rollBackBucket(running: Running): Promise<void> {
 
 export async function loseLedger(running: Running): Promise<void> {
   rollBack(running, (bucket, machine) => {
-    forgetRequests(bucket)
     bucket.ledgerOf(machine).restore(0)
   })
-}
-
-/** What only the lost ledger knew to be on its way has come to its end: known, not demanded (docs/simulator.md). */
-function forgetRequests({ network }: BucketSide): void {
-  network.era += 1
 }
 
 function rollBack(

@@ -8,6 +8,6 @@ export interface BucketRun {
   readonly offsetMs: number
   /** Indexes of the bucket that the local tree does not have; null before it was listed. */
   remoteOnly: readonly RemoteIndex[] | null
-  /** Whether this run raised the holder's generation, as it must before it lists its roots. */
-  isRaised: boolean
+  /** What this run said in the bucket, as it must before it lists its roots; null before. */
+  deletes: AsyncDisposable | null
 }

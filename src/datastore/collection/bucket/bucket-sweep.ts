@@ -12,6 +12,7 @@ import { Marks, PREFIX_COUNT } from '../marks.ts'
 import { checkClock } from '../plausibility.ts'
 import type { CollectionRun, PassRange } from '../run.ts'
 import { type SweepOptions, ZERO_CHUNK } from '../sweep.ts'
+import { checkHolder } from './begin-bucket.ts'
 import type { BucketRun } from './bucket-run.ts'
 import { Deletes } from './deletes.ts'
 import { LedgerCursor } from './ledger-cursor.ts'
@@ -63,6 +64,7 @@ export class BucketSweep {
     this.#marks = new Marks(options.marks())
     this.#deletes = new Deletes(run, bucketRun, {
       beforeFirst: async () => await (this.#preparing ??= this.#prepare()),
+      checkHolder: async () => await checkHolder(bucketRun, run.progress.signal),
       isMarked: (digest) => this.#options.sessions.has(digest) || this.#marks.has(digest, 0),
       onKept: (object) => this.#keep(object),
     })

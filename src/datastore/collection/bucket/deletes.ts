@@ -9,6 +9,7 @@
 import { Mutex } from '../../../base/async/mutex.ts'
 import { toError } from '../../../base/errors.ts'
 import { digestToBytes } from '../../../formats/digest.ts'
+import { HOLDER_LOOK_MS } from '../../../storage/ledger.ts'
 import { deleteCondemned } from '../../../storage/condemned-delete.ts'
 import { type DeleteAnswer, KEYS_PER_REQUEST } from '../../../storage/object-store.ts'
 import { quote } from '../../debug-text.ts'
@@ -21,6 +22,8 @@ import type { LooseObject } from './loose-object.ts'
 export interface DeletesOptions {
   /** Awaited once before the first DELETE; throws if nothing may be deleted. */
   readonly beforeFirst: () => Promise<void>
+  /** Awaited before a DELETE, if the last of these was HOLDER_LOOK_MS ago; the same. */
+  readonly checkHolder: () => Promise<void>
   /** Whether a root or a session relies on the digest, by the marks as they are now. */
   readonly isMarked: (digest: Uint8Array) => boolean
   /** Told of what stays although it was given. */
@@ -37,6 +40,8 @@ export class Deletes {
   readonly #mutex = new Mutex()
   #queue: LooseObject[] = []
   #isPrepared = false
+  /** When the last look began, monotonic. */
+  #lookedMs = 0
   #failedCount = 0
 
   constructor(run: CollectionRun, bucketRun: BucketRun, options: DeletesOptions) {
@@ -66,8 +71,13 @@ export class Deletes {
     using _turn = await this.#mutex.acquire(progress.signal)
     if (this.#queue.length === 0) return
     if (!this.#isPrepared) {
+      this.#lookedMs = store.clock.monotonic()
       await this.#options.beforeFirst()
       this.#isPrepared = true
+    } else if (store.clock.monotonic() - this.#lookedMs >= HOLDER_LOOK_MS) {
+      // Somebody may have taken it over, and waits no longer than this for us to notice.
+      this.#lookedMs = store.clock.monotonic()
+      await this.#options.checkHolder()
     }
     progress.signal.throwIfAborted()
     checkClock(store.clock, start)
