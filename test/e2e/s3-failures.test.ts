@@ -23,7 +23,7 @@ async function takeAll(rig: S3Rig): Promise<Map<string, Uint8Array>> {
 
 suite('failures of a bucket', { skip: cephMissing ?? false }, () => {
   test('each has its words, and the datastore goes on afterwards', async (context) => {
-    await using rig = await S3Rig.open(context)
+    await using rig = await S3Rig.open(context, { isFast: true })
     await rig.createStore(STORE)
     const image = join(rig.folder, 'image')
     const restored = join(rig.folder, 'restored')

@@ -27,7 +27,7 @@ const { objects: fixtureObjects } = JSON.parse(
 
 suite('a bucket that stock wrote', { skip: cephMissing ?? false }, () => {
   test('is taken over, listed, verified, restored, collected and given back', async (context) => {
-    await using rig = await S3Rig.open(context)
+    await using rig = await S3Rig.open(context, { isFast: true })
     await upload(rig)
     const inUse = await rig.bad(...rig.createWords('fxs3'), '--reuse-datastore', 'true')
     assert.match(inUse, /Bucket already contains datastore in use by host vm/)

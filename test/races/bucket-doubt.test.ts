@@ -46,6 +46,8 @@ async function backUpBeside(rig: BucketRig, late: () => Promise<void>): Promise<
   while (!state.isOver && rig.clock.sleeperCount === 0) await settle()
   await late()
   await skipping(rig, finished)
+  // Here there may be a copy.
+  assert.ok(await hasObject(rig, 'gone'), 'the bucket has it')
 }
 
 /** A collection that dies with its DELETE on the way; `late` lets the store execute it. */

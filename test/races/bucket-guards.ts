@@ -150,6 +150,7 @@ export const BUCKET_GUARDS: readonly Guard[] = [
       },
     ],
     test: [OWN, 'R-37, R-60: killed with a DELETE in flight'],
+    without: ['doubt after a death'],
   },
   {
     races: ['R-60'],

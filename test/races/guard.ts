@@ -59,4 +59,11 @@ export const LAYERS = {
       replace: 'const high = 0',
     },
   ],
+  'doubt after a death': [
+    {
+      file: 'src/datastore/bucket/object-holder.ts',
+      find: '    if (object?.isCollecting === true && isAlone) await this.#endLeftover(signal)\n',
+      replace: '',
+    },
+  ],
 } as const satisfies Record<string, readonly Cut[]>

@@ -64,10 +64,10 @@ export async function checkHolder({ bucket }: BucketRun, signal: AbortSignal): P
  * deleted (`Ledger.doubtAll`). Nothing is held meanwhile. Throws the signal's reason.
  */
 export async function waitOutDoubt(store: Datastore, progress: Progress): Promise<void> {
-  const { signal, log } = progress
+  const { signal } = progress
   await store.core.bucket?.chunks.provisional.untilCertain({
     signal,
-    log: (line) => log.call(progress, line),
+    log: (line) => progress.log(line),
   })
 }
 
