@@ -3,18 +3,21 @@ import assert from 'node:assert/strict'
 import { suite, test, type TestContext } from 'node:test'
 import { nodeFileSystem } from '../../src/base/fs/node-file-system.ts'
 import { silentLog } from '../../src/base/log.ts'
+import type { Clock } from '../../src/base/time/clock.ts'
 import { type Digest, digestToBytes } from '../../src/formats/digest.ts'
 import { MemoryLedger } from '../../src/storage/bucket-chunks/memory-ledger.ts'
 import { SqliteLedger } from '../../src/storage/bucket-chunks/sqlite-ledger.ts'
-import type { Ledger } from '../../src/storage/ledger.ts'
+import { type Ledger, REQUEST_LIFE_MS } from '../../src/storage/ledger.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 
-const LEDGERS: Record<string, (context: TestContext) => Promise<Ledger>> = {
-  memory: async () => new MemoryLedger(),
-  sqlite: async (context) => {
+type Open = (context: TestContext, clock?: Clock) => Promise<Ledger>
+
+const LEDGERS: Record<string, Open> = {
+  memory: async (_context, clock = new FakeClock()) => new MemoryLedger(undefined, clock),
+  sqlite: async (context, clock = new FakeClock()) => {
     const path = `${await makeTemporaryFolder(context)}/ledger.sqlite`
-    const options = { path, clock: new FakeClock(), log: silentLog }
+    const options = { path, clock, log: silentLog }
     const ledger = await SqliteLedger.open(nodeFileSystem, options)
     context.after(async () => await ledger.close())
     return ledger
@@ -133,6 +136,36 @@ for (const [name, open] of Object.entries(LEDGERS)) {
       await ledger.addListed(listed)
       await ledger.endRebuild()
       assert.equal(ledger.count, 5, 'the next one sees them afresh')
+    })
+
+    // races.md R-59 with R-60.
+    test('in doubt every key is a suspect for the life of a request, and no LIST adds one', async (context) => {
+      const clock = new FakeClock()
+      const ledger = await open(context, clock)
+      ledger.add(A, 1)
+      await ledger.condemn([keyOf(C)], clock.now())
+      const lastMs = clock.now() + 1000
+      await ledger.doubtAll(lastMs)
+      await ledger.doubtAll(lastMs - 1)
+      assert.equal(ledger.allDoubtedMs, lastMs, 'the later one counts')
+      for (const key of [keyOf(B), keyOf(C), 'store1/.in-use']) {
+        assert.equal(ledger.suspectSinceMs(key), lastMs)
+        assert.ok(ledger.isSuspect(key))
+      }
+      assert.deepEqual(
+        (await ledger.suspects()).map(({ key }) => key),
+        [keyOf(C)],
+      )
+      assert.notEqual(knows(ledger, A), null, 'entries are cleared apart')
+      await ledger.beginRebuild()
+      await ledger.addListed([{ digest: B, size: 3 }])
+      assert.equal(knows(ledger, B), null)
+      await clock.advance(REQUEST_LIFE_MS + 1000)
+      assert.equal(ledger.allDoubtedMs, null)
+      assert.equal(ledger.isSuspect(keyOf(B)), false)
+      await ledger.addListed([{ digest: B, size: 3 }])
+      await ledger.endRebuild()
+      assert.deepEqual(knows(ledger, B), { size: 3 })
     })
 
     test('clear() forgets all entries; holder and suspects stay', async (context) => {
