@@ -62,11 +62,12 @@ suite('a bucket that stock wrote', { skip: cephMissing ?? false }, () => {
 
     // Stock's own collection stops at the `.bad` file for good.
     await rig.good('datastore', 'update', 'fxs3small', '--tuning', 'gc-grace=0')
-    const collected = await rig.good('datastore', 'gc', 'fxs3small')
+    // By the server, whose clock is fast: a doubt of 25 minutes follows a takeover, and a collection waits for its end.
+    const collected = await rig.goodClient('fxs3small', 'garbage-collect')
     assert.match(collected, /WARN: unable to access non-existent chunk 0d5d[^]*TASK WARNINGS: 1\n$/)
     assert.ok((await rig.keys()).includes(BAD), 'as long as a snapshot names its chunk')
     await rig.goodClient('fxs3small', 'group', 'forget', 'host/throw-away')
-    assert.match(await rig.good('datastore', 'gc', 'fxs3small'), /TASK OK\n$/)
+    assert.match(await rig.goodClient('fxs3small', 'garbage-collect'), /TASK OK\n$/)
 
     for (const store of STORES) await rig.good('datastore', 'remove', store)
     await checkGivenBack(rig)
