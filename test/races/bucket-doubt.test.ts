@@ -154,6 +154,15 @@ suite('R-59, R-60: everything is in doubt', () => {
     assert.equal(next.bucket.ledger.count, 1)
   })
 
+  test('where a refresh is needed a collection says so at once', async (context) => {
+    const rig = await makeBucketRig(context)
+    const image = await rig.remains()
+    await rig.bucket.holder.raise()
+    const next = await makeBucketRig(context, { before: image })
+    assert.notEqual(next.ledger.allDoubtedMs, null)
+    await assert.rejects(gc(next.store), { code: 'COLLECTION_UNSAFE' })
+  })
+
   test('whoever marks a chunk as bad says so in the bucket', async (context) => {
     const rig = await makeBucketRig(context)
     await backUp(rig.store, DAY_1, ['bad'])

@@ -37,6 +37,10 @@ export interface ObjectHolderOptions {
   readonly doubt: string | null
   /** Everything was put in doubt although the bucket is ours: the ledger is to be made anew. */
   onDoubtful?(): Promise<void>
+  /** Whether a refresh has begun that did not end, in whichever process. */
+  isRefreshing?(): Promise<boolean>
+  /** Another process of ours has refreshed: there is no doubt any more. */
+  onRefreshed?(): Promise<void>
 }
 
 /** Another process of ours may raise between our look at the bucket and our look at the ledger. */
@@ -54,10 +58,13 @@ export class ObjectHolder implements BucketHolder {
   #isEndOwed = false
   /** Somebody else's bucket as it was when the doubt began, or was begun anew. */
   #foreign: string | null = null
+  /** What the ledger said of us when the doubt began. */
+  #doubted: string | null = null
 
   constructor(options: ObjectHolderOptions) {
     this.#options = options
     this.#doubt = options.doubt
+    this.#doubted = JSON.stringify(options.ledger.holder)
   }
 
   get doubt(): string | null {
@@ -65,7 +72,7 @@ export class ObjectHolder implements BucketHolder {
   }
 
   async check(signal?: AbortSignal, { isAlone = false }: LookOptions = {}): Promise<string | null> {
-    if (this.#doubt !== null) return this.#doubt
+    if (this.#doubt !== null && !(await this.#isRefreshed())) return this.#doubt
     using _mutex = await this.#mutex.acquire(signal)
     const object = await this.#look(signal)
     if (object?.isCollecting === true && isAlone) await this.#endLeftover(signal)
@@ -147,6 +154,17 @@ export class ObjectHolder implements BucketHolder {
     }
     await this.#remember({ holderId: known.holderId, ...next, pending: null })
     if (deletes !== 'as it is') this.#isEndOwed = false
+  }
+
+  /** Since the doubt began, and by another process: what is said here was written by its refresh. */
+  async #isRefreshed(): Promise<boolean> {
+    const { ledger, isRefreshing, onRefreshed } = this.#options
+    const { holder } = ledger
+    if (holder === null || holder.nonce === NO_NONCE || holder.pending !== null) return false
+    if (JSON.stringify(holder) === this.#doubted || (await isRefreshing?.()) !== false) return false
+    this.#doubt = null
+    await onRefreshed?.()
+    return true
   }
 
   async #doubtAll(): Promise<void> {
@@ -232,6 +250,7 @@ export class ObjectHolder implements BucketHolder {
     const { ledger } = this.#options
     const known = ledger.holder
     if (known !== null) await ledger.setHolder({ ...known, nonce: NO_NONCE, pending: null })
+    this.#doubted = JSON.stringify(ledger.holder)
     await ledger.clear()
   }
 

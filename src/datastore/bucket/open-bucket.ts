@@ -130,7 +130,10 @@ export class OpenBucket implements StoreBucket {
     this.marks = marks
     this.copy = copy
     const onDoubtful = async (): Promise<void> => await this.#startAnew()
-    this.holder = new ObjectHolder({ ...doorsOfAll, copy, doubt: made.doubt, onDoubtful })
+    const isRefreshing = async (): Promise<boolean> => await marks.has('refreshing')
+    const onRefreshed = async (): Promise<void> => await this.#goOn()
+    const hooks = { onDoubtful, isRefreshing, onRefreshed }
+    this.holder = new ObjectHolder({ ...doorsOfAll, copy, doubt: made.doubt, ...hooks })
     this.tree = new ObjectTree(doorsOfAll)
     const isStale = (): boolean => this.isStale
     const afterDoubt = async (signal?: AbortSignal): Promise<void> => await this.#rebuilt(signal)
@@ -214,6 +217,11 @@ export class OpenBucket implements StoreBucket {
     log.warn('the ledger is made anew: it may not know of all requests', { store })
     await this.marks.set('rebuilding')
     this.rebuildInBackground()
+  }
+
+  /** Whoever refreshed may have ended before he listed the chunks. */
+  async #goOn(): Promise<void> {
+    if (await this.marks.has('rebuilding')) this.rebuildInBackground()
   }
 
   /** Resolves when a rebuild that runs has ended, however. */

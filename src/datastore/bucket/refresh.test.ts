@@ -191,6 +191,22 @@ suite('refreshStore()', () => {
     await checkFilled(next)
   })
 
+  test('done by another process, it ends the doubt here, too', async (context) => {
+    const rig = await makeBucketStore(context)
+    await fill(rig)
+    const { folder, memory, ledger, clock } = rig
+    memory.plant(`${STORE}/.in-use`, Buffer.from(formatInUse(HOST)), clock.now() + 60_000)
+    assert.notEqual(await rig.bucket.holder.check(), null)
+    const other = { folder, memory, ledger, clock, isOtherServer: true }
+    const next = await makeBucketStore(context, other)
+    assert.notEqual(next.bucket.holder.doubt, null)
+    await refreshStore(next.store, { ...REFRESH, takesOver: true })
+    assert.equal(await rig.bucket.holder.check(), null)
+    assert.equal(rig.bucket.isStale, false)
+    await rig.bucket.holder.raise()
+    assert.equal(await next.bucket.holder.check(), null)
+  })
+
   for (const [what, operation, match] of [
     ['while contents are fetched', 'get', /index\.json\.blob$/],
     ['while chunks are listed', 'list', /\.chunks\/$/],

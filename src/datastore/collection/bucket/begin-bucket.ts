@@ -65,6 +65,8 @@ export async function checkHolder({ bucket }: BucketRun, signal: AbortSignal): P
  */
 export async function waitOutDoubt(store: Datastore, progress: Progress): Promise<void> {
   const { signal } = progress
+  // Without a refresh it may not begin then either.
+  if (store.bucket?.isStale === true) return
   await store.core.bucket?.chunks.provisional.untilCertain({
     signal,
     log: (line) => progress.log(line),
