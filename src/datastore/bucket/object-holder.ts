@@ -158,12 +158,13 @@ export class ObjectHolder implements BucketHolder {
 
   /** Since the doubt began, and by another process: what is said here was written by its refresh. */
   async #isRefreshed(): Promise<boolean> {
-    const { ledger, isRefreshing, onRefreshed } = this.#options
-    const { holder } = ledger
+    const options = this.#options
+    const { holder } = options.ledger
     if (holder === null || holder.nonce === NO_NONCE || holder.pending !== null) return false
-    if (JSON.stringify(holder) === this.#doubted || (await isRefreshing?.()) !== false) return false
+    if (JSON.stringify(holder) === this.#doubted || (await options.isRefreshing?.()) !== false)
+      return false
     this.#doubt = null
-    await onRefreshed?.()
+    await options.onRefreshed?.()
     return true
   }
 
