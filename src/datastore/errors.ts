@@ -62,7 +62,8 @@ export const errors = defineErrors({
   BUCKET_DOUBTFUL: {
     kind: 'Conflict',
     message: ({ place, endMs }: Place & { readonly endMs: number }) =>
-      `Cannot remove chunks from ${place} before ${new Date(endMs).toISOString()}: until then requests that are not known here may still be executed there; try again then`,
+      `Cannot remove chunks from ${place} before ${new Date(endMs).toISOString()}: ` +
+      'until then requests that are not known here may still be executed there; try again then',
     retryable: true,
   },
   BUCKET_COLLECTED: {

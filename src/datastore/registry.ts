@@ -50,6 +50,8 @@ export interface RegistryOptions {
   readonly lookDelayMs?: number
   /** Opens the bucket of the datastore `name`, if it has one; without this such a datastore cannot be opened. */
   readonly openObjects?: (settings: DatastoreSettings, name: string) => Promise<OpenedObjects>
+  /** Another one at each start of the machine or container; null, and by default: it is not known. */
+  readonly bootId?: string | null
   /** Opens the ledger file at `path`; default: SQLite. */
   readonly openLedger?: (path: string) => Promise<Ledger>
 }
@@ -244,7 +246,7 @@ export class DatastoreRegistry {
 
   #bucketDoors(name: string, settings: DatastoreSettings): BucketDoors | null {
     const { backend, path } = settings
-    const { openObjects, openLedger } = this.#options
+    const { openObjects, openLedger, bootId } = this.#options
     if (backend.kind === 'filesystem') return null
     if (openObjects === undefined) {
       throw errors.DATASTORE_OPEN_FAILED({ path, reason: 'buckets cannot be opened here' })
@@ -253,6 +255,7 @@ export class DatastoreRegistry {
       identity: identityOf(backend),
       prefix: name,
       maxCacheBytes: backend.maxCacheBytes,
+      bootId,
       openObjects: async () => await openObjects(settings, name),
       openLedger,
     }

@@ -8,7 +8,7 @@ import { errors as configErrors } from '../config/errors.ts'
 import { ActiveOperations } from '../datastore/active-operations.ts'
 import { DatastoreRegistry } from '../datastore/registry.ts'
 import type { DatastoreSettings } from '../datastore/settings.ts'
-import { procTable, readStartTime } from '../tasks/process-table.ts'
+import { procTable, readBootId, readStartTime } from '../tasks/process-table.ts'
 import { loadRealBuckets } from './s3/load-buckets.ts'
 import { S3Access } from './s3/s3-access.ts'
 
@@ -51,7 +51,18 @@ export async function openDatastores(
     s3.counters.configure(bucket, config?.raw)
     return await s3.openStore(bucket)
   }
-  const options = { fs, clock, log, paths, settingsOf, operations, lookDelayMs, openObjects }
+  const bootId = await readBootId(fs)
+  const options = {
+    fs,
+    clock,
+    log,
+    paths,
+    settingsOf,
+    operations,
+    lookDelayMs,
+    bootId,
+    openObjects,
+  }
   const datastores = new DatastoreRegistry(options)
   const close = async (): Promise<void> => {
     // The first error is told, and all is closed.

@@ -29,6 +29,8 @@ export interface LedgerHolder {
   readonly nonce: string
   /** The generation that is about to be written, with its nonce; null if none. */
   readonly pending: { readonly generation: number; readonly nonce: string } | null
+  /** In which run of the machine chunks were deleted last; absent or null: it is not known. */
+  readonly bootId?: string | null
 }
 
 /** A key whose delete may still be executed. */
@@ -72,6 +74,8 @@ export interface Ledger {
    * entries that are there stay, see `clear`.
    */
   doubtAll(lastMs: number): Promise<void>
+  /** Such a request was sent at `lastMs` at the latest, or none is on its way (null). Durable when it resolves. */
+  limitDoubt(lastMs: number | null): Promise<void>
   /** `lastMs` of `doubtAll`, at once; null if nothing is in doubt by it, or no more. */
   readonly allDoubtedMs: number | null
 

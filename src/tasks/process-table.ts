@@ -9,6 +9,8 @@ export interface ProcessTable {
 
 /** Field of /proc/<pid>/stat behind the name in parentheses, counted from the state: the start time in ticks. */
 const START_TIME_FIELD = 19
+/** Of the machine or the container. */
+const FIRST_PROCESS = 1
 
 /** The process table of this machine; where there is no /proc, other processes count as gone. */
 export function procTable(fs: FileSystem): ProcessTable {
@@ -24,6 +26,21 @@ export async function readStartTime(fs: FileSystem, pid: number): Promise<number
     return Number.isSafeInteger(value) ? value : null
   } catch (error) {
     if (isSystemError(error, 'ENOENT', 'ESRCH', 'EACCES', 'ENOTDIR')) return null
+    throw error
+  }
+}
+
+/**
+ * Which run of the machine this is, and of the container if this is one: another value after each start. Null where it
+ * is not known.
+ */
+export async function readBootId(fs: FileSystem): Promise<string | null> {
+  const start = await readStartTime(fs, FIRST_PROCESS)
+  try {
+    const id = Buffer.from(await fs.readFile('/proc/sys/kernel/random/boot_id')).toString()
+    return start === null ? null : `${id.trim()} ${start}`
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT', 'EACCES', 'ENOTDIR')) return null
     throw error
   }
 }

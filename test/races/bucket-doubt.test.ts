@@ -4,6 +4,8 @@
  */
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import { silentProgress } from '../../src/base/progress.ts'
+import { refreshStore } from '../../src/datastore/bucket/refresh.ts'
 import { removeSnapshot } from '../../src/datastore/remove-snapshot.ts'
 import { ROOT_NAMESPACE as ROOT } from '../../src/formats/namespace.ts'
 import { MemoryLedger } from '../../src/storage/bucket-chunks/memory-ledger.ts'
@@ -66,6 +68,12 @@ async function dieDeleting(rig: BucketRig, key: string) {
   }
 }
 
+/** A delete was sent now and not answered, and the bucket says so. */
+async function leaveUnanswered({ bucket, clock }: BucketRig): Promise<void> {
+  await using _deletes = await bucket.holder.beginDeletes()
+  await bucket.ledger.condemn([`${STORE}/.cnt/somewhere`], clock.now())
+}
+
 suite('R-59, R-60: everything is in doubt', () => {
   for (const [what, change] of [
     ['a machine that was put back', (image: BucketRemains) => image],
@@ -121,7 +129,7 @@ suite('R-59, R-60: everything is in doubt', () => {
     const rig = await makeBucketRig(context)
     await backUp(rig.store, DAY_1, ['kept'])
     const image = await rig.remains()
-    await rig.bucket.holder.raise()
+    await leaveUnanswered(rig)
     const next = await makeBucketRig(context, { before: image })
     const folder = `${STORE}/.cnt/host/web1`
     await backUpBeside(next, async () => {
@@ -138,6 +146,7 @@ suite('R-59, R-60: everything is in doubt', () => {
   test('nothing is collected meanwhile, and the collection says how long it waits', async (context) => {
     const rig = await makeBucketRig(context)
     await makeGarbage(rig)
+    await leaveUnanswered(rig)
     const { clock } = rig
     const remains = await rig.remains()
     const lost = { ...remains, ledger: new MemoryLedger(undefined, clock) }
@@ -148,7 +157,7 @@ suite('R-59, R-60: everything is in doubt', () => {
     assert.equal(deletesOf(next).length, 0)
     assert.match(
       lines.join('\n'),
-      /^waiting 1[45]\d\d s: until 20\d\d-\S+Z requests that are not known here may still delete chunks of /,
+      /^waiting 1[12]\d\d s: until 20\d\d-\S+Z requests that are not known here may still delete chunks of /,
     )
     assert.equal((await skipping(next, collected))['removed-chunks'], 1)
     assert.equal(next.bucket.ledger.count, 1)
@@ -157,10 +166,50 @@ suite('R-59, R-60: everything is in doubt', () => {
   test('where a refresh is needed a collection says so at once', async (context) => {
     const rig = await makeBucketRig(context)
     const image = await rig.remains()
-    await rig.bucket.holder.raise()
+    await leaveUnanswered(rig)
     const next = await makeBucketRig(context, { before: image })
     assert.notEqual(next.ledger.allDoubtedMs, null)
     await assert.rejects(gc(next.store), { code: 'COLLECTION_UNSAFE' })
+  })
+
+  test('a ledger that was lost when all deletes were answered: nothing waits', async (context) => {
+    const rig = await makeBucketRig(context)
+    await makeGarbage(rig)
+    assert.equal((await gc(rig.store))['removed-chunks'], 1)
+    const lost = { ...(await rig.remains()), ledger: new MemoryLedger(undefined, rig.clock) }
+    const next = await makeBucketRig(context, { before: lost })
+    assert.equal(next.bucket.ledger.allDoubtedMs, null)
+    await backUp(next.store, DAY_3, ['kept', 'gone'])
+    await assertRestores(next.store, DAY_3)
+  })
+
+  for (const [bootId, isDoubtful] of [
+    ['boot 1', false],
+    ['boot 2', true],
+  ] as const) {
+    test(`a death while chunks are deleted, seen in ${bootId}`, async (context) => {
+      const rig = await makeBucketRig(context, { bootId: 'boot 1' })
+      const { key } = await makeGarbage(rig)
+      const { arrived, late } = await dieDeleting(rig, key)
+      await arrived
+      const next = await makeBucketRig(context, { before: await rig.remains(), bootId })
+      assert.equal(next.bucket.isStale, false)
+      assert.equal(next.bucket.ledger.allDoubtedMs !== null, isDoubtful)
+      await backUpBeside(next, late)
+      await assertRestores(next.store, DAY_3)
+    })
+  }
+
+  test('whoever takes the bucket over hears of deletes that may be on their way', async (context) => {
+    const rig = await makeBucketRig(context)
+    await backUp(rig.store, DAY_1, ['kept'])
+    const quiet = await makeBucketRig(context, { memory: rig.memory, overwriteInUse: true })
+    await refreshStore(quiet.store, { progress: silentProgress(), takesOver: false })
+    assert.equal(quiet.bucket.ledger.allDoubtedMs, null)
+    await quiet.bucket.holder.beginDeletes()
+    const next = await makeBucketRig(context, { memory: rig.memory, overwriteInUse: true })
+    await refreshStore(next.store, { progress: silentProgress(), takesOver: false })
+    assert.notEqual(next.bucket.ledger.allDoubtedMs, null)
   })
 
   test('whoever marks a chunk as bad says so in the bucket', async (context) => {

@@ -61,8 +61,7 @@ export class SkipClock implements Clock {
 
 const LONG_MS = 60_000
 
-export interface BucketRigOptions
-  extends Omit<BucketStoreOptions, 'clock' | 'folder' | 'memory' | 'ledger'> {
+export interface BucketRigOptions extends Omit<BucketStoreOptions, 'clock' | 'folder' | 'ledger'> {
   /** What an earlier rig left: a restart. */
   readonly before?: BucketRemains
   /** The bucket's clock minus ours. */
@@ -93,7 +92,7 @@ export async function makeBucketRig(
 ): Promise<BucketRig> {
   const { before, skewMs = 0, ledgerKind = 'memory', ...given } = options
   const clock = before?.clock ?? new SkipClock()
-  const memory = before?.memory ?? makeMemory(clock, skewMs, given)
+  const memory = before?.memory ?? given.memory ?? makeMemory(clock, skewMs, given)
   const fresh = ledgerKind === 'sqlite' ? null : new MemoryLedger(undefined, clock)
   const memoryLedger = before === undefined ? fresh : before.ledger
   const made = await makeBucketStore(context, {

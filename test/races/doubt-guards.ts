@@ -13,7 +13,7 @@ export const DOUBT_GUARDS: readonly Guard[] = [
     cuts: [
       {
         file: HOLDER,
-        find: '    await this.#forget(reason)\n    await doubtAll(ledger, clock)\n',
+        find: '    await this.#forget(reason)\n    await this.#doubtSince(seen)\n',
         replace: '    await this.#forget(reason)\n',
       },
     ],
@@ -121,5 +121,38 @@ export const DOUBT_GUARDS: readonly Guard[] = [
       },
     ],
     test: [TEST, 'a long collection looks again'],
+  },
+  {
+    races: ['R-60', 'R-59'],
+    what: 'an end of deletes says in the bucket which were not answered',
+    where: 'ObjectHolder.#raise()',
+    cuts: [
+      {
+        file: HOLDER,
+        find: 'deletes === false ? await knownLastDelete(this.#options) : object.lastDeleteMs\n',
+        replace: 'undefined\n',
+      },
+    ],
+    test: [TEST, 'a ledger that was lost: a chunk'],
+  },
+  {
+    races: ['R-60', 'R-59'],
+    what: 'whoever takes a bucket over passes on what may be on its way',
+    where: 'becomeHolder()',
+    cuts: [
+      {
+        file: 'src/datastore/bucket/claim.ts',
+        find: 'await lastDeleteOf(before, objects)\n',
+        replace: 'undefined\n',
+      },
+    ],
+    test: [TEST, 'whoever takes the bucket over'],
+  },
+  {
+    races: ['R-60'],
+    what: 'only in the same run of the machine the ledger of who died deleting is whole',
+    where: 'ObjectHolder.#endLeftover()',
+    cuts: [{ file: HOLDER, find: 'ledger.holder?.bootId === bootId', replace: 'true' }],
+    test: [TEST, 'a death while chunks are deleted, seen in boot 2'],
   },
 ]

@@ -57,6 +57,7 @@ export interface BucketStoreOptions {
   /** Its ledger; without it a restart begins with a lost one. Null: the SQLite file. */
   readonly ledger?: MemoryLedger | null
   readonly overwriteInUse?: boolean
+  readonly bootId?: string
   /** Another process: the place in the bucket may be open in this one, too. */
   readonly isOtherServer?: boolean
   /** Takes a folder over. */
@@ -112,6 +113,7 @@ export async function makeBucketStore(
     paths: { state: `${folder}/state`, locks: `${folder}/locks` },
     settingsOf: async (asked) => (asked === name ? settings : null),
     openObjects: async () => ({ objects: options.wrap?.(objects) ?? objects, verdict }),
+    bootId: options.bootId ?? null,
     ...doors,
   })
   context.after(async () => await registry.close().catch(() => {}))

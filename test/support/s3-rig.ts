@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { BucketUsage } from '../../src/server/s3/bucket-usage.ts'
 import type { S3ObjectStore } from '../../src/storage/s3/s3-object-store.ts'
 import { type CairnData, prepareCairnData, tokenEnvironment } from './cairn-data.ts'
-import { type CairnOptions, type CairnProcess, startCairn } from './cairn-process.ts'
+import { type CairnProcess, startCairn } from './cairn-process.ts'
 import { makeBucket, openCephStore, useCeph } from './ceph.ts'
 import { type ClientRun, runClient } from './run-client.ts'
 import { type CommandRun, runServerCommand } from './run-server-command.ts'
@@ -20,7 +20,6 @@ export class S3Rig implements AsyncDisposable {
   /** The bucket without Cairn. */
   readonly objects: S3ObjectStore
   #server: CairnProcess
-  readonly #cairn: CairnOptions
 
   private constructor(parts: {
     folder: string
@@ -28,31 +27,25 @@ export class S3Rig implements AsyncDisposable {
     bucket: string
     objects: S3ObjectStore
     server: CairnProcess
-    cairn: CairnOptions
   }) {
     this.folder = parts.folder
     this.data = parts.data
     this.bucket = parts.bucket
     this.objects = parts.objects
     this.#server = parts.server
-    this.#cairn = parts.cairn
   }
 
-  /**
-   * A server that knows the endpoint `ceph`; `bucket` is another rig's, or a new one. `isFast`: doubts of 25 minutes pass
-   * in seconds.
-   */
+  /** A server that knows the endpoint `ceph`; `bucket` is another rig's, or a new one. */
   static async open(
     context: TestContext,
-    options: { readonly bucket?: string; readonly isFast?: boolean } = {},
+    options: { readonly bucket?: string } = {},
   ): Promise<S3Rig> {
     const folder = await makeTemporaryFolder(context)
     const bucket = options.bucket ?? (await makeBucket())
     const objects = await openCephStore(context, { bucket })
     const data = await prepareCairnData(join(folder, 'data'))
-    const cairn = options.isFast === true ? fastCairn() : {}
-    const server = await startCairn(data.data, cairn)
-    const rig = new S3Rig({ folder, data, bucket, objects, server, cairn })
+    const server = await startCairn(data.data)
+    const rig = new S3Rig({ folder, data, bucket, objects, server })
     await rig.good('s3', 'endpoint', 'create', ENDPOINT, ...(await endpointOptions()))
     return rig
   }
@@ -63,7 +56,7 @@ export class S3Rig implements AsyncDisposable {
 
   /** Starts the server again on the same data, after it has ended. */
   async restart(): Promise<void> {
-    this.#server = await startCairn(this.data.data, this.#cairn)
+    this.#server = await startCairn(this.data.data)
   }
 
   /** Runs `cairn`. */
@@ -129,18 +122,6 @@ export class S3Rig implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#server[Symbol.asyncDispose]()
-  }
-}
-
-const CLOCK_FACTOR = 100
-
-function fastCairn(): CairnOptions {
-  return {
-    program: join(import.meta.dirname, 'soak-server.ts'),
-    environment: {
-      CAIRN_CLOCK_FACTOR: String(CLOCK_FACTOR),
-      CAIRN_CLOCK_START: String(Date.now()),
-    },
   }
 }
 

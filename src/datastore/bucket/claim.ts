@@ -5,12 +5,12 @@ import { errors } from '../errors.ts'
 import type { BucketPlace } from './bucket-place.ts'
 import { withPlace, type Place } from './bucket-place.ts'
 import { deleteObjects } from './delete-objects.ts'
+import { lastDeleteOf } from './doubt-all.ts'
 import {
   type BucketState,
   formatHolder,
   formatInUse,
   type HolderObject,
-  type HolderState,
   parseInUse,
   readBucketState,
 } from './holder-object.ts'
@@ -44,13 +44,13 @@ export async function claimBucket(fs: FileSystem, options: ClaimBucketOptions): 
     const own = await findOwnHold(place)
     if (own !== null) progress.log('The bucket was claimed from here before.')
     else await writeInUse(place, options)
-    const holder = await becomeHolder(place, own ?? options)
+    const { holderId, generation, nonce } = await becomeHolder(place, own ?? options)
     await ledger.clear()
     if (await hasContent(place)) {
       await marks.set('refreshing')
       progress.log(`Bucket has objects below '${prefix}/': they are used after a refresh`)
     }
-    await remember(place, { ...holder, pending: null })
+    await remember(place, { holderId, generation, nonce, pending: null })
   })
 }
 
@@ -85,7 +85,7 @@ export async function takeHold(
     readonly hostname?: string
     readonly onBegin: () => Promise<void>
   },
-): Promise<HolderState> {
+): Promise<HolderObject> {
   const { opened, prefix, ledger } = place
   const { objects } = opened
   const { takesOver, hostname = UNKNOWN_HOST, onBegin } = options
@@ -174,7 +174,7 @@ function refuseInUse(host: string | null): never {
 async function becomeHolder(
   place: Place,
   { hostname, holderId = newNonce() }: { readonly hostname: string; readonly holderId?: string },
-): Promise<HolderState> {
+): Promise<HolderObject> {
   const { opened, prefix, ledger } = place
   const { objects, verdict } = opened
   const { holder: before, inUseMs } = await readBucketState(objects, prefix)
@@ -183,7 +183,8 @@ async function becomeHolder(
   const state = { holderId, generation, nonce: newNonce() }
   const pending = { generation, nonce: state.nonce }
   await remember(place, { holderId, generation: generation - 1, nonce: '', pending })
-  const object: HolderObject = { ...state, hostname, inUseMs }
+  const lastDeleteMs = await lastDeleteOf(before, objects)
+  const object: HolderObject = { ...state, hostname, inUseMs, lastDeleteMs }
   const condition =
     before === null
       ? ({ kind: verdict.honoursIfNoneMatch ? 'absent' : 'always' } as const)
@@ -194,7 +195,7 @@ async function becomeHolder(
   // Whatever was answered: what is there now decides.
   const difference = differenceOf(ledger.holder, await readBucketState(objects, prefix))
   if (difference !== null) refuseClaim(place, difference)
-  return state
+  return object
 }
 
 async function remember(

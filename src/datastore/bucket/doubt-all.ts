@@ -4,6 +4,8 @@
  */
 import type { Clock } from '../../base/time/clock.ts'
 import { HOLDER_LOOK_MS, type Ledger } from '../../storage/ledger.ts'
+import type { ObjectStore } from '../../storage/object-store.ts'
+import type { HolderObject } from './holder-object.ts'
 
 /**
  * Nothing that the ledger says counts, and every key is a suspect: for the life of a request, and for as long as somebody
@@ -12,4 +14,46 @@ import { HOLDER_LOOK_MS, type Ledger } from '../../storage/ledger.ts'
 export async function doubtAll(ledger: Ledger, clock: Clock): Promise<void> {
   await ledger.doubtAll(clock.now() + HOLDER_LOOK_MS)
   await ledger.clear()
+}
+
+/**
+ * When the last delete may have been sent that is still on its way and that whoever takes the bucket over does not know
+ * of, by the store's clock: undefined if all were answered. `holder` is what the bucket says before; whoever was
+ * collecting notices within HOLDER_LOOK_MS that the bucket is not his any more. Stock says nothing of its deletes.
+ */
+export async function lastDeleteOf(
+  holder: HolderObject | null,
+  objects: ObjectStore,
+): Promise<number | undefined> {
+  if (holder?.isCollecting !== true) return holder?.lastDeleteMs
+  return (await objects.now()) + HOLDER_LOOK_MS
+}
+
+/** Ends a doubt of everything where the bucket says that no delete is on its way, or says since when none was sent. */
+export async function shortenDoubt(
+  { ledger, objects, clock }: { ledger: Ledger; objects: ObjectStore; clock: Clock },
+  holder: HolderObject,
+): Promise<void> {
+  if (ledger.allDoubtedMs === null || holder.isCollecting === true) return
+  const { lastDeleteMs } = holder
+  if (lastDeleteMs === undefined) return await ledger.limitDoubt(null)
+  const offsetMs = (await objects.now()) - clock.now()
+  await ledger.limitDoubt(lastDeleteMs - offsetMs)
+}
+
+/** `lastDeleteMs` of a holder object that is written while nobody deletes: what the ledger knows. */
+export async function knownLastDelete({
+  ledger,
+  objects,
+  clock,
+}: {
+  ledger: Ledger
+  objects: ObjectStore
+  clock: Clock
+}): Promise<number | undefined> {
+  const times = (await ledger.suspects()).map(({ lastMs }) => lastMs)
+  if (ledger.allDoubtedMs !== null) times.push(ledger.allDoubtedMs)
+  if (times.length === 0) return undefined
+  const offsetMs = (await objects.now()) - clock.now()
+  return times.reduce((latest, lastMs) => Math.max(latest, lastMs)) + offsetMs
 }

@@ -20,6 +20,8 @@ export interface HolderObject extends HolderState {
   readonly inUseMs: number
   /** Whether whoever wrote it was about to collect garbage; false once more when that is over. Default false. */
   readonly isCollecting?: boolean
+  /** When the last delete was sent that may still be executed, by the store's clock; absent: all were answered. */
+  readonly lastDeleteMs?: number | undefined
 }
 
 export interface BucketState {
@@ -48,8 +50,16 @@ export async function readBucketState(
 
 /** The object's bytes. */
 export function formatHolder(holder: HolderObject): Uint8Array {
-  const { holderId, generation, nonce, hostname, inUseMs, isCollecting = false } = holder
-  const value = { holderId, generation, nonce, hostname, inUseMs, isCollecting }
+  const {
+    holderId,
+    generation,
+    nonce,
+    hostname,
+    inUseMs,
+    isCollecting = false,
+    lastDeleteMs,
+  } = holder
+  const value = { holderId, generation, nonce, hostname, inUseMs, isCollecting, lastDeleteMs }
   return Buffer.from(JSON.stringify(value))
 }
 
@@ -57,13 +67,16 @@ export function parseHolder(bytes: Uint8Array): HolderObject | null {
   const value = parseObject(bytes)
   const { holderId, generation, nonce, hostname, inUseMs } = value ?? {}
   const isCollecting = value?.['isCollecting'] === true
+  const time = value?.['lastDeleteMs']
+  const lastDeleteMs = typeof time === 'number' ? time : undefined
   const isHolder =
     typeof holderId === 'string' &&
     typeof generation === 'number' &&
     typeof nonce === 'string' &&
     typeof hostname === 'string' &&
     typeof inUseMs === 'number'
-  return isHolder ? { holderId, generation, nonce, hostname, inUseMs, isCollecting } : null
+  if (!isHolder) return null
+  return { holderId, generation, nonce, hostname, inUseMs, isCollecting, lastDeleteMs }
 }
 
 /** Stock's content of `.in-use`. */

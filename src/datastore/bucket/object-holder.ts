@@ -14,7 +14,7 @@ import type { Ledger, LedgerHolder } from '../../storage/ledger.ts'
 import type { ObjectStore, PutCondition } from '../../storage/object-store.ts'
 import type { ProbeVerdict } from '../../storage/s3/verdict.ts'
 import { errors } from '../errors.ts'
-import { doubtAll } from './doubt-all.ts'
+import { doubtAll, knownLastDelete, shortenDoubt } from './doubt-all.ts'
 import type { BucketHolder, HolderWatch, LookOptions } from './holder.ts'
 import type { HolderCopy } from './holder-copy.ts'
 import {
@@ -41,6 +41,8 @@ export interface ObjectHolderOptions {
   isRefreshing?(): Promise<boolean>
   /** Another process of ours has refreshed: there is no doubt any more. */
   onRefreshed?(): Promise<void>
+  /** Another one in each run of the machine; null: it is not known. */
+  readonly bootId: string | null
 }
 
 /** Another process of ours may raise between our look at the bucket and our look at the ledger. */
@@ -131,8 +133,11 @@ export class ObjectHolder implements BucketHolder {
   /** The bucket says that chunks are deleted, and no other process does so. */
   async #endLeftover(signal: AbortSignal | undefined): Promise<void> {
     if (this.#deleterCount > 0) return
-    // Requests of whoever said so may be on their way, and the ledger need not know of them.
-    if (!this.#isEndOwed) await this.#doubtAll()
+    const { ledger, bootId } = this.#options
+    // Requests of whoever said so may be on their way. The ledger knows of them unless it is an image's; that would
+    // have begun another run of the machine.
+    const isKnown = this.#isEndOwed || (bootId !== null && ledger.holder?.bootId === bootId)
+    if (!isKnown) await this.#doubtAll()
     await this.#raise(signal, false)
   }
 
@@ -142,9 +147,12 @@ export class ObjectHolder implements BucketHolder {
     const known = ledger.holder
     if (object === null || known === null) this.#refuse()
     const next = known.pending ?? nextOf(known)
-    await this.#remember({ ...known, pending: next })
+    const bootId = deletes === true ? this.#options.bootId : (known.bootId ?? null)
+    await this.#remember({ ...known, bootId, pending: next })
     const isCollecting = deletes === 'as it is' ? object.isCollecting === true : deletes
-    const body = formatHolder({ ...object, ...next, isCollecting })
+    const lastDeleteMs =
+      deletes === false ? await knownLastDelete(this.#options) : object.lastDeleteMs
+    const body = formatHolder({ ...object, ...next, isCollecting, lastDeleteMs })
     const condition = this.#conditionFor(object.etag)
     const { outcome } = await objects.put(`${prefix}/${HOLDER_OBJECT}`, body, { condition, signal })
     const isWritten = outcome === 'written' && condition.kind !== 'always'
@@ -152,7 +160,7 @@ export class ObjectHolder implements BucketHolder {
       await this.#doubtNow('somebody else raised its generation at the same time')
       this.#refuse()
     }
-    await this.#remember({ holderId: known.holderId, ...next, pending: null })
+    await this.#remember({ ...known, ...next, bootId, pending: null })
     if (deletes !== 'as it is') this.#isEndOwed = false
   }
 
@@ -179,7 +187,7 @@ export class ObjectHolder implements BucketHolder {
     using _mutex = await this.#mutex.acquire()
     const text = JSON.stringify(state)
     if (text === this.#foreign) return
-    await doubtAll(this.#options.ledger, this.#options.clock)
+    await this.#doubtSince(state)
     this.#foreign = text
   }
 
@@ -211,6 +219,7 @@ export class ObjectHolder implements BucketHolder {
       reason = differenceOf(known, state) ?? ''
       if (reason === '' || differenceOf(before, state) === null) {
         await this.#adopt(known, state)
+        if (state.holder !== null) await shortenDoubt(this.#options, state.holder)
         return state.holder
       }
     }
@@ -223,7 +232,7 @@ export class ObjectHolder implements BucketHolder {
     const pending = known?.pending ?? null
     if (known === null || pending === null || holder === null) return
     if (!isSame(pending, holder)) return
-    await this.#remember({ holderId: known.holderId, ...pending, pending: null })
+    await this.#remember({ ...known, ...pending, pending: null })
   }
 
   async #isThere(next: NonNullable<LedgerHolder['pending']>, signal: AbortSignal | undefined) {
@@ -239,10 +248,19 @@ export class ObjectHolder implements BucketHolder {
 
   async #doubtNow(reason: string, seen: BucketState | null = null): Promise<void> {
     if (this.#doubt !== null) return
-    const { ledger, clock } = this.#options
     await this.#forget(reason)
-    await doubtAll(ledger, clock)
+    await this.#doubtSince(seen)
     if (seen !== null) this.#foreign = JSON.stringify(seen)
+  }
+
+  /** Everything, for as long as the bucket gives reason to; stock, which says nothing, may delete at any time. */
+  async #doubtSince(state: BucketState | null): Promise<void> {
+    const { ledger, clock } = this.#options
+    await doubtAll(ledger, clock)
+    const holder = state?.holder ?? null
+    if (holder !== null && holder.inUseMs === state?.inUseMs) {
+      await shortenDoubt(this.#options, holder)
+    }
   }
 
   async #forget(reason: string): Promise<void> {

@@ -34,6 +34,8 @@ export interface BucketDoors {
   /** Name of the datastore. */
   readonly prefix: string
   readonly maxCacheBytes: number | null
+  /** Another one at each start of the machine; null: it is not known. Default null. */
+  readonly bootId?: string | null | undefined
   openObjects(): Promise<OpenedObjects>
   /** Default: the SQLite file. */
   readonly openLedger?: ((path: string) => Promise<Ledger>) | undefined
@@ -130,10 +132,16 @@ export class OpenBucket implements StoreBucket {
     this.marks = marks
     this.copy = copy
     const onDoubtful = async (): Promise<void> => await this.#startAnew()
-    const isRefreshing = async (): Promise<boolean> => await marks.has('refreshing')
-    const onRefreshed = async (): Promise<void> => await this.#goOn()
-    const hooks = { onDoubtful, isRefreshing, onRefreshed }
-    this.holder = new ObjectHolder({ ...doorsOfAll, copy, doubt: made.doubt, ...hooks })
+    const { bootId = null } = doors
+    this.holder = new ObjectHolder({
+      ...doorsOfAll,
+      copy,
+      doubt: made.doubt,
+      bootId,
+      onDoubtful,
+      isRefreshing: async () => await marks.has('refreshing'),
+      onRefreshed: async () => await this.#goOn(),
+    })
     this.tree = new ObjectTree(doorsOfAll)
     const isStale = (): boolean => this.isStale
     const afterDoubt = async (signal?: AbortSignal): Promise<void> => await this.#rebuilt(signal)

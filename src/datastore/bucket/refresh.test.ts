@@ -178,7 +178,10 @@ suite('refreshStore()', () => {
     const { folder, memory } = rig
     const clock = leapClock()
     const old = new MemoryLedger(rig.ledger?.snapshot(), clock)
-    await rig.bucket.holder.raise()
+    {
+      await using _deletes = await rig.bucket.holder.beginDeletes()
+      await rig.bucket.ledger.condemn([`${STORE}/.cnt/unanswered`], rig.clock.now())
+    }
     await rig.registry.close()
     const next = await makeBucketStore(context, { folder, memory, ledger: old, clock })
     assert.equal(next.bucket.isStale, true)

@@ -15,10 +15,10 @@ import { errors } from '../errors.ts'
 import { NAMESPACES_FOLDER } from '../layout.ts'
 import { recoverJournalled } from '../recovery.ts'
 import { takeHold } from './claim.ts'
-import { doubtAll } from './doubt-all.ts'
+import { doubtAll, shortenDoubt } from './doubt-all.ts'
 import { fetchContent } from './fetch-content.ts'
 import { readBucketState } from './holder-object.ts'
-import type { HolderState } from './holder-object.ts'
+import type { HolderObject } from './holder-object.ts'
 import { differenceOf } from './object-holder.ts'
 import type { OpenBucket } from './open-bucket.ts'
 import { rebuildLedger } from './rebuild-ledger.ts'
@@ -61,7 +61,11 @@ export async function refreshStore(store: Datastore, options: RefreshOptions): P
     },
   })
   // From now on nobody else deletes, but for what is on its way.
-  if (!isOurs) await doubtAll(bucket.ledger, store.clock)
+  if (!isOurs) {
+    const { ledger, objects } = bucket
+    await doubtAll(ledger, store.clock)
+    await shortenDoubt({ ledger, objects, clock: store.clock }, hold)
+  }
   await replaceTree(store, bucket, progress)
   await rebuild(bucket, progress)
   await finish(bucket, hold, progress)
@@ -120,7 +124,7 @@ async function rebuild(bucket: OpenBucket, progress: Progress): Promise<void> {
   progress.log(`Found ${count} chunks`)
 }
 
-async function finish(bucket: OpenBucket, hold: HolderState, { signal }: Progress): Promise<void> {
+async function finish(bucket: OpenBucket, hold: HolderObject, { signal }: Progress): Promise<void> {
   const { objects, prefix, ledger } = bucket
   const state = await readBucketState(objects, prefix, { signal })
   const reason = differenceOf({ ...hold, pending: null }, state)

@@ -21,8 +21,8 @@ import type {
 import type { OpenBucket } from './bucket-opener.ts'
 import { placeKey } from './verdict-book.ts'
 
-/** How soon a change is noticed. */
-const LOOK_MS = 1_000
+/** How soon a change is noticed: sooner than whoever made it can start another command. */
+const LOOK_MS = 100
 
 export interface CurrentStoreOptions {
   readonly endpoint: S3Endpoint

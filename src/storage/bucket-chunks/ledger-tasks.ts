@@ -7,6 +7,7 @@ export type LedgerTask = {
   | { readonly kind: 'open'; readonly nowMs: number }
   | { readonly kind: 'condemn'; readonly keys: readonly string[]; readonly nowMs: number }
   | { readonly kind: 'doubt-all'; readonly lastMs: number }
+  | { readonly kind: 'limit-doubt'; readonly lastMs: number | null }
   | { readonly kind: 'acquit'; readonly keys: readonly string[] }
   | { readonly kind: 'renew'; readonly keys: readonly string[]; readonly nowMs: number }
   /** What the main thread noted, in order; nothing of it if another process condemned since `seen`. */

@@ -55,6 +55,8 @@ export class LedgerWriter {
         return this.#condemn(task.keys, task.nowMs)
       case 'doubt-all':
         return this.#doubtAll(task.lastMs)
+      case 'limit-doubt':
+        return this.#limitDoubt(task.lastMs)
       case 'acquit':
         return this.#acquit(task.keys)
       case 'renew':
@@ -171,6 +173,16 @@ export class LedgerWriter {
     this.#ownCondemned += 1
     this.#sync()
     return this.#condemnations()
+  }
+
+  #limitDoubt(lastMs: number | null): void {
+    const before = this.#meta('blanketMs')
+    if (before === null) return
+    this.#transact(() => {
+      if (lastMs === null) this.#run("DELETE FROM meta WHERE name = 'blanketMs'")
+      else this.#setMeta('blanketMs', Math.min(Number(before), lastMs))
+    })
+    this.#sync()
   }
 
   /** Other processes' are those that are not ours. */

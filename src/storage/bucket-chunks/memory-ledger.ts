@@ -115,6 +115,11 @@ export class MemoryLedger implements Ledger {
     this.#allDoubtedMs = Math.max(this.#allDoubtedMs ?? 0, lastMs)
   }
 
+  async limitDoubt(lastMs: number | null): Promise<void> {
+    const before = this.#allDoubtedMs
+    this.#allDoubtedMs = before === null || lastMs === null ? null : Math.min(before, lastMs)
+  }
+
   get allDoubtedMs(): number | null {
     const lastMs = this.#allDoubtedMs
     if (lastMs === null) return null

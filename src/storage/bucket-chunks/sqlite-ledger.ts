@@ -183,6 +183,10 @@ export class SqliteLedger implements Ledger {
     this.#seen = await this.#do<Condemnations>({ kind: 'doubt-all', lastMs })
   }
 
+  async limitDoubt(lastMs: number | null): Promise<void> {
+    await this.#do({ kind: 'limit-doubt', lastMs })
+  }
+
   get allDoubtedMs(): number | null {
     const lastMs = this.#readMeta('blanketMs')
     if (lastMs === null) return null
