@@ -14,6 +14,7 @@ import { CHUNKS } from './chunks.ts'
 import { useScheduler } from './doubles/runtime.ts'
 import type { Device } from './kernel/disk.ts'
 import type { Inode } from './kernel/disk.ts'
+import { Failure } from './kernel/failure.ts'
 import { Machine } from './kernel/machine.ts'
 import { Ledger } from './ledger.ts'
 import { isChunkWhole } from './restore.ts'
@@ -323,9 +324,12 @@ export class World implements Scene {
   /** A namespace was removed with success; if it is gone, only somebody who asks for it may make it again. */
   noteSpaceRemoved(name: string): void {
     if (this.isMoving) return
-    if (this.machine.find(`${STORE_FOLDER}/ns/${name}`).inode === undefined) {
-      this.ledger.goneSpaces.add(name)
-    }
+    if (!this.#hasSpace(name)) this.ledger.goneSpaces.add(name)
+  }
+
+  /** A refresh from a bucket without namespaces leaves no folder for them either. */
+  #hasSpace(name: string): boolean {
+    return !(this.machine.seek(`${STORE_FOLDER}/ns/${name}`) instanceof Failure)
   }
 
   /** What a verification wrote into the manifest stays there. */
@@ -391,8 +395,7 @@ export class World implements Scene {
     this.checker.checkPromises('at the end')
     this.checker.checkNotes()
     for (const name of this.ledger.goneSpaces) {
-      const { inode } = this.machine.find(`${STORE_FOLDER}/ns/${name}`)
-      if (inode !== undefined) this.fail(new Violation('R-41', `namespace ${name} came back`))
+      if (this.#hasSpace(name)) this.fail(new Violation('R-41', `namespace ${name} came back`))
     }
     for (const process of this.processes) {
       if (!process.isAlive) continue
