@@ -253,14 +253,12 @@ export class ObjectHolder implements BucketHolder {
     if (seen !== null) this.#foreign = JSON.stringify(seen)
   }
 
-  /** Everything, for as long as the bucket gives reason to; stock, which says nothing, may delete at any time. */
+  /** Everything, for as long as the bucket gives reason to. */
   async #doubtSince(state: BucketState | null): Promise<void> {
     const { ledger, clock } = this.#options
     await doubtAll(ledger, clock)
     const holder = state?.holder ?? null
-    if (holder !== null && holder.inUseMs === state?.inUseMs) {
-      await shortenDoubt(this.#options, holder)
-    }
+    if (holder !== null) await shortenDoubt(this.#options, holder)
   }
 
   async #forget(reason: string): Promise<void> {
