@@ -133,7 +133,7 @@ export const DOUBT_GUARDS: readonly Guard[] = [
         replace: 'undefined\n',
       },
     ],
-    test: [TEST, 'a ledger that was lost: a chunk'],
+    test: [TEST, 'a ledger that was lost'],
   },
   {
     races: ['R-60', 'R-59'],
@@ -153,6 +153,6 @@ export const DOUBT_GUARDS: readonly Guard[] = [
     what: 'only in the same run of the machine the ledger of who died deleting is whole',
     where: 'ObjectHolder.#endLeftover()',
     cuts: [{ file: HOLDER, find: 'ledger.holder?.bootId === bootId', replace: 'true' }],
-    test: [TEST, 'a death while chunks are deleted, seen in boot 2'],
+    test: [TEST, 'a death while chunks are deleted'],
   },
 ]
