@@ -7,6 +7,12 @@ import { HOLDER_LOOK_MS, type Ledger } from '../../storage/ledger.ts'
 import type { ObjectStore } from '../../storage/object-store.ts'
 import type { HolderObject } from './holder-object.ts'
 
+export interface DoubtDoors {
+  readonly ledger: Ledger
+  readonly objects: ObjectStore
+  readonly clock: Clock
+}
+
 /**
  * Nothing that the ledger says counts, and every key is a suspect: for the life of a request, and for as long as somebody
  * else may take to notice that the bucket is not his any more. Durable when it resolves.
@@ -30,30 +36,23 @@ export async function lastDeleteOf(
 }
 
 /** Ends a doubt of everything where the bucket says that no delete is on its way, or says since when none was sent. */
-export async function shortenDoubt(
-  { ledger, objects, clock }: { ledger: Ledger; objects: ObjectStore; clock: Clock },
-  holder: HolderObject,
-): Promise<void> {
+export async function shortenDoubt(doors: DoubtDoors, holder: HolderObject): Promise<void> {
+  const { ledger } = doors
   if (ledger.allDoubtedMs === null || holder.isCollecting === true) return
   const { lastDeleteMs } = holder
-  if (lastDeleteMs === undefined) return await ledger.limitDoubt(null)
-  const offsetMs = (await objects.now()) - clock.now()
-  await ledger.limitDoubt(lastDeleteMs - offsetMs)
+  await ledger.limitDoubt(lastDeleteMs === undefined ? null : lastDeleteMs - (await skewOf(doors)))
 }
 
 /** `lastDeleteMs` of a holder object that is written while nobody deletes: what the ledger knows. */
-export async function knownLastDelete({
-  ledger,
-  objects,
-  clock,
-}: {
-  ledger: Ledger
-  objects: ObjectStore
-  clock: Clock
-}): Promise<number | undefined> {
+export async function knownLastDelete(doors: DoubtDoors): Promise<number | undefined> {
+  const { ledger } = doors
   const times = (await ledger.suspects()).map(({ lastMs }) => lastMs)
   if (ledger.allDoubtedMs !== null) times.push(ledger.allDoubtedMs)
   if (times.length === 0) return undefined
-  const offsetMs = (await objects.now()) - clock.now()
-  return times.reduce((latest, lastMs) => Math.max(latest, lastMs)) + offsetMs
+  return times.reduce((latest, lastMs) => Math.max(latest, lastMs)) + (await skewOf(doors))
+}
+
+/** The clock of the store minus ours. */
+async function skewOf({ objects, clock }: DoubtDoors): Promise<number> {
+  return (await objects.now()) - clock.now()
 }

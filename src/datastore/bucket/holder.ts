@@ -40,7 +40,8 @@ export interface BucketHolder {
 export interface LookOptions {
   /**
    * The caller holds the process lock: no other process deletes chunks. What the bucket says of deletes that nobody of
-   * ours makes was left by one that died, or by the one whose image we are: everything is in doubt then. Default false.
+   * ours makes was left by one that died, or by the one whose image we are: everything is in doubt then, unless he died
+   * in this run of the machine, whose ledger is whole. Default false.
    */
   readonly isAlone?: boolean
 }
