@@ -3,7 +3,7 @@
  *
  *   npm run bench -- [--rounds N] [--folder DIR] [--write] [image tree chunker ingest known latency memory listing collection verify s3]
  *
- * `--write` keeps the tables in docs/performance.md. Needs `bench/setup.ts` to have run once.
+ * `--write` keeps each table in docs/performance.md in place of the one before. Needs `bench/setup.ts` to have run once.
  */
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -20,9 +20,10 @@ import { benchListing } from './listing.ts'
 import { benchMemory } from './memory.ts'
 import { benchS3 } from './s3.ts'
 import { benchVerify } from './verify.ts'
+import { replacePart } from './support/kept-tables.ts'
 import { formatResult, type Result } from './support/result.ts'
 
-const MARK = '<!-- below: written by npm run bench -- --write -->'
+const PAGE = join(import.meta.dirname, '..', 'docs', 'performance.md')
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -47,7 +48,7 @@ const BENCHES: Readonly<Record<string, (folder: string) => Promise<Result>>> = {
   s3: async (folder) => await benchS3(folder, rounds),
 }
 
-const tables = [machineLine()]
+const machine = machineLine()
 for (const name of positionals.length > 0 ? positionals : Object.keys(BENCHES)) {
   const bench = BENCHES[name]
   if (bench === undefined)
@@ -56,12 +57,11 @@ for (const name of positionals.length > 0 ? positionals : Object.keys(BENCHES)) 
   try {
     const table = formatResult(await bench(folder))
     process.stdout.write(`${table}\n`)
-    tables.push(table)
+    if (values.write) keep(name, `${machine}\n${table}`)
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
 }
-if (values.write) keep(tables.join('\n'))
 
 function machineLine(): string {
   const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim()
@@ -75,8 +75,7 @@ function machineLine(): string {
   )
 }
 
-function keep(text: string): void {
-  const path = join(import.meta.dirname, '..', 'docs', 'performance.md')
-  const [head] = readFileSync(path, 'utf8').split(MARK)
-  writeFileSync(path, `${head}${MARK}\n\n${text}`)
+function keep(name: string, part: string): void {
+  const page = readFileSync(PAGE, 'utf8')
+  writeFileSync(PAGE, replacePart(page, Object.keys(BENCHES), { name, part }))
 }
