@@ -60,6 +60,15 @@ export class DynamicChunker {
     return 0
   }
 
+  /** Whether a chunk of all `bytes` has a size that is allowed and ends where a cut is possible; what is before is not looked at. */
+  canEnd(bytes: Uint8Array): boolean {
+    if (bytes.length < this.sizeMin || bytes.length > this.sizeMax) return false
+    if (bytes.length === this.sizeMax) return true
+    const last = bytes.length - 1
+    const window = bytes.subarray(last - WINDOW_SIZE, last)
+    return scanForCut(window, bytes.subarray(last), this.#mask) === 1
+  }
+
   /** Begins a new chunk. */
   reset(): void {
     this.#size = 0

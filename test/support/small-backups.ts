@@ -6,7 +6,11 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { toHex } from '../../src/base/hex.ts'
 import { openBackupSession, type BackupSession } from '../../src/client/backup-session.ts'
-import { loadKnownDigests, loadPreviousManifest } from '../../src/client/backup/previous.ts'
+import {
+  digestsOf,
+  loadPreviousIndex,
+  loadPreviousManifest,
+} from '../../src/client/backup/previous.ts'
 import { uploadBlob } from '../../src/client/backup/upload-blob.ts'
 import { type Connection, openConnection } from '../../src/client/connection.ts'
 import { needRepository } from '../../src/client/repository.ts'
@@ -165,7 +169,7 @@ async function beginIndex(
   name: string,
   size: number | null = null,
 ) {
-  const known = await loadKnownDigests(session, previous, name, { kind, log: () => {} })
+  const known = digestsOf(await loadPreviousIndex(session, previous, name, { kind, log: () => {} }))
   const writer = await session.createIndex(kind, name, size)
   const send = async (part: Buffer, offset: number): Promise<Digest> => {
     const { digest, blob } = await encodeChunk(part, { compress: true })

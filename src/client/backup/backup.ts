@@ -18,7 +18,7 @@ import type { ClientHost } from '../host.ts'
 import { formatRepository } from '../repository.ts'
 import { BufferPool } from './buffer-pool.ts'
 import { openImage } from './image-source.ts'
-import { loadKnownDigests, loadPreviousManifest } from './previous.ts'
+import { digestsOf, loadPreviousIndex, loadPreviousManifest } from './previous.ts'
 import type { BackupRun, TreeOptions } from './run.ts'
 import { type Specification, serverName, sourceNoun } from './specification.ts'
 import { statisticsLines } from './statistics.ts'
@@ -163,7 +163,7 @@ async function uploadImage(
 ): Promise<void> {
   const { session, host, crypt, signal } = run
   const archiveName = serverName(specification)
-  const known = await loadKnownDigests(session, run.previous, archiveName, {
+  const index = await loadPreviousIndex(session, run.previous, archiveName, {
     kind: 'fixed',
     log: host.log,
   })
@@ -174,7 +174,7 @@ async function uploadImage(
     archiveName,
     size: image.size,
     chunks: image.chunks(pool, options.chunkSize),
-    known,
+    known: digestsOf(index),
     crypt,
     signal,
     pace: options.pace,

@@ -56,34 +56,36 @@ async function previousTime(session: BackupSession): Promise<number | null | und
   }
 }
 
-/** Digests of the previous index `archiveName`; none if there is no usable one, which is logged. */
-export async function loadKnownDigests(
+/** The previous index `archiveName`; null if there is no usable one, which is logged. */
+export async function loadPreviousIndex(
   session: BackupSession,
   manifest: Manifest | null,
   archiveName: string,
   { kind, log }: { readonly kind: IndexKind; readonly log: Log },
-): Promise<DigestSet> {
-  if (manifest === null) return new DigestSet()
+): Promise<ArchiveIndex | null> {
+  if (manifest === null) return null
   if (!manifest.files.some(({ filename }) => filename === archiveName)) {
     log(
       `Previous manifest does not contain an archive called '${archiveName}', skipping download..`,
     )
-    return new DigestSet()
+    return null
   }
   try {
     const bytes = await session.downloadPrevious(archiveName)
     const index = kind === 'fixed' ? decodeFixedIndex(bytes) : decodeDynamicIndex(bytes)
     const csum = toHex(index.computeCsum())
     checkManifestFile(manifest, { filename: archiveName, size: index.size, csum })
-    return digestsOf(index)
+    return index
   } catch (error) {
     const extension = kind === 'fixed' ? '.fidx' : '.didx'
     log(`Error downloading ${extension} from previous manifest: ${toError(error).message}`)
-    return new DigestSet()
+    return null
   }
 }
 
-function digestsOf(index: ArchiveIndex): DigestSet {
+/** The digests of `index`, which need no upload. */
+export function digestsOf(index: ArchiveIndex | null): DigestSet {
+  if (index === null) return new DigestSet()
   const digests = new DigestSet({ capacity: index.count })
   for (let position = 0; position < index.count; position++) {
     const { bytes, offset } = index.digestLocation(position)

@@ -1,10 +1,13 @@
 /** A piece of an archive on its way to the server. */
 import type { PooledBuffer } from '../../base/buffer-pool.ts'
+import type { Digest } from '../../formats/digest.ts'
 
 export interface SourceChunk {
   readonly bytes: Uint8Array
   /** True where the source knows that all bytes are zero; absent where somebody has to look. */
   readonly isZero?: boolean
+  /** Where the source had to compute it. */
+  readonly digest?: Digest
   /** Called once, when nobody reads `bytes` any more. */
   release(): void
 }

@@ -11,14 +11,13 @@ import { Semaphore } from '../../base/async/semaphore.ts'
 import type { Clock } from '../../base/time/clock.ts'
 import { toHex } from '../../base/hex.ts'
 import type { CryptConfig } from '../../crypto/crypt-config.ts'
-import { chunkDigest } from '../../formats/chunk.ts'
 import { encodeBlobParts } from '../../formats/data-blob.ts'
 import { type Digest, digestToBytes } from '../../formats/digest.ts'
 import type { DigestSet } from '../../formats/digest-map.ts'
 import type { BackupSession, IndexKind } from '../backup-session.ts'
 import type { SourceChunk } from './source-chunk.ts'
 import type { UploadStatistics } from './statistics.ts'
-import { ZeroDigests, isAllZero } from './zero-chunks.ts'
+import { ChunkDigests } from './zero-chunks.ts'
 
 export interface IndexUpload {
   readonly kind: IndexKind
@@ -27,6 +26,8 @@ export interface IndexUpload {
   /** Bytes, null if it is not known before the end. */
   readonly size: number | null
   readonly chunks: AsyncIterable<SourceChunk>
+  /** All of `chunks` have digests: none is held here to be hashed. */
+  readonly areHashed?: boolean
   /** Digests that need no upload; grows with what is uploaded here. */
   readonly known: DigestSet
   /** Set when chunks are encrypted. */
@@ -99,9 +100,10 @@ function sentChunks(
   writer: number,
 ): AsyncIterable<SentChunk> {
   const { signal, crypt } = upload
-  const zeros = new ZeroDigests((bytes) => chunkDigest(bytes, crypt))
-  const hashed = mapConcurrent(upload.chunks, { concurrency: HASHES_AT_ONCE, signal }, (chunk) =>
-    hash(chunk, zeros, crypt),
+  const digests = new ChunkDigests(crypt)
+  const concurrency = upload.areHashed === true ? 1 : HASHES_AT_ONCE
+  const hashed = mapConcurrent(upload.chunks, { concurrency, signal }, (chunk) =>
+    hash(chunk, digests),
   )
   const buffers = new BufferPool(ENCODED_BUFFERS)
   const encoded = mapConcurrent(
@@ -121,14 +123,9 @@ function sentChunks(
   })
 }
 
-async function hash(
-  chunk: SourceChunk,
-  zeros: ZeroDigests,
-  crypt: CryptConfig | null,
-): Promise<HashedChunk> {
+async function hash(chunk: SourceChunk, digests: ChunkDigests): Promise<HashedChunk> {
   const { bytes } = chunk
-  const isZero = chunk.isZero ?? isAllZero(bytes)
-  const digest = isZero ? await zeros.digestOf(bytes) : await chunkDigest(bytes, crypt)
+  const digest = chunk.digest ?? (await digests.digestOf(bytes, chunk.isZero))
   return { bytes, digest, release: () => chunk.release() }
 }
 

@@ -2,14 +2,18 @@
 import { formatBytes } from '../../base/human-units.ts'
 import { chunkDynamic } from '../../chunking/chunk-stream.ts'
 import { CATALOG_NAME } from '../../formats/archive-name.ts'
+import type { ArchiveIndex } from '../../formats/archive-index.ts'
+import type { Digest } from '../../formats/digest.ts'
 import { DigestSet } from '../../formats/digest-map.ts'
 import { addManifestFile } from '../../formats/manifest.ts'
 import { type OpenCatalog, openCatalog } from './catalog-stream.ts'
-import { loadKnownDigests } from './previous.ts'
+import { predictedChunks } from './predicted-chunks.ts'
+import { digestsOf, loadPreviousIndex } from './previous.ts'
 import type { BackupRun, TreeOptions } from './run.ts'
 import { pooledChunks } from './source-chunk.ts'
 import { type Specification, serverName } from './specification.ts'
 import { statisticsLines } from './statistics.ts'
+import { ChunkDigests } from './zero-chunks.ts'
 import { encodeTree, startWalk, type TreeWalk } from './tree-walker.ts'
 import { type UploadedIndex, uploadIndex } from './upload-index.ts'
 
@@ -74,7 +78,7 @@ export class TreeUploads implements AsyncDisposable {
     const { session, host, previous, signal, crypt } = this.#run
     const archiveName = serverName(specification)
     const { catalog } = this.#startCatalog()
-    const known = await loadKnownDigests(session, previous, archiveName, {
+    const index = await loadPreviousIndex(session, previous, archiveName, {
       kind: 'dynamic',
       log: host.log,
     })
@@ -88,13 +92,13 @@ export class TreeUploads implements AsyncDisposable {
       onWarning: host.log,
       signal,
     })
-    const chunks = chunkDynamic(stream, { average: this.#options.chunkSize, signal })
     const uploaded = await uploadIndex(session, host.clock, {
       kind: 'dynamic',
       archiveName,
       size: null,
-      chunks: pooledChunks(chunks),
-      known,
+      chunks: this.#chunks(stream, index),
+      areHashed: index !== null,
+      known: digestsOf(index),
       crypt,
       signal,
       pace: this.#options.pace,
@@ -122,6 +126,16 @@ export class TreeUploads implements AsyncDisposable {
     const { catalog, uploaded } = this.#catalog
     catalog.abort()
     await uploaded.catch(() => {})
+  }
+
+  /** What the previous index already says about cuts is not looked for again. */
+  #chunks(stream: AsyncIterable<Uint8Array>, previous: ArchiveIndex | null) {
+    const { signal, crypt } = this.#run
+    const average = this.#options.chunkSize
+    if (previous === null) return pooledChunks(chunkDynamic(stream, { average, signal }))
+    const digests = new ChunkDigests(crypt)
+    const digestOf = (bytes: Uint8Array): Promise<Digest> => digests.digestOf(bytes)
+    return predictedChunks(stream, { average, previous, digestOf, signal })
   }
 
   #startCatalog(): RunningCatalog {

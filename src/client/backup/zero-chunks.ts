@@ -1,4 +1,6 @@
 /** Sparse images are mostly zeros: a comparison is ten times cheaper than a digest. */
+import type { CryptConfig } from '../../crypto/crypt-config.ts'
+import { chunkDigest } from '../../formats/chunk.ts'
 import type { Digest } from '../../formats/digest.ts'
 
 const ZEROS = Buffer.alloc(64 * 1024)
@@ -13,21 +15,23 @@ export function isAllZero(bytes: Uint8Array): boolean {
   return true
 }
 
-/** Digests of zeros, computed once for each length. */
-export class ZeroDigests {
-  readonly #compute: (bytes: Uint8Array) => Promise<Digest>
-  readonly #bySize = new Map<number, Promise<Digest>>()
+/** Digests of chunks; those of zeros are computed once for each length. */
+export class ChunkDigests {
+  readonly #crypt: CryptConfig | null
+  readonly #ofZeros = new Map<number, Promise<Digest>>()
 
-  constructor(compute: (bytes: Uint8Array) => Promise<Digest>) {
-    this.#compute = compute
+  /** `crypt` where chunks are encrypted. */
+  constructor(crypt: CryptConfig | null) {
+    this.#crypt = crypt
   }
 
-  /** The digest of `zeros`, which are all zero. */
-  async digestOf(zeros: Uint8Array): Promise<Digest> {
-    const known = this.#bySize.get(zeros.length)
+  /** The digest of `bytes`, which must not change meanwhile. */
+  async digestOf(bytes: Uint8Array, isZero: boolean = isAllZero(bytes)): Promise<Digest> {
+    if (!isZero) return await chunkDigest(bytes, this.#crypt)
+    const known = this.#ofZeros.get(bytes.length)
     if (known !== undefined) return await known
-    const computed = this.#compute(zeros)
-    this.#bySize.set(zeros.length, computed)
+    const computed = chunkDigest(bytes, this.#crypt)
+    this.#ofZeros.set(bytes.length, computed)
     return await computed
   }
 }
