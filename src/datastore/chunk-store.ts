@@ -58,7 +58,7 @@ export class ChunkStore {
     digests: SessionDigests,
     options: PutOptions = {},
   ): Promise<PutResult> {
-    using _gate = await this.#gate.acquire(digest)
+    using _gate = await this.#gate.acquire(digest, options.signal)
     const result = await this.#backend.put(digest, chunk.blob, options)
     const origin: DigestOrigin = result.duplicate ? 'duplicate' : 'written'
     digests.register(digest, { size: chunk.size, origin })

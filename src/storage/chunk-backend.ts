@@ -29,7 +29,8 @@ export interface ChunkLook {
   readonly failure: LookFailure | null
 }
 
-export interface PutOptions {
+/** Its signal and log are for a wait before the put; a put that has begun is waited for. */
+export interface PutOptions extends CertainOptions {
   /** False: no local copy is kept of it (`no-cache` sessions); true by default. */
   readonly isCached?: boolean | undefined
 }

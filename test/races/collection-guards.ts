@@ -199,7 +199,7 @@ export const COLLECTION_GUARDS: readonly Guard[] = [
     cuts: [
       {
         file: 'src/datastore/chunk-store.ts',
-        find: '    using _gate = await this.#gate.acquire(digest)\n    const result',
+        find: '    using _gate = await this.#gate.acquire(digest, options.signal)\n    const result',
         replace: '    const result',
       },
     ],
@@ -481,7 +481,7 @@ export const COLLECTION_GUARDS: readonly Guard[] = [
     cuts: [
       {
         file: 'src/datastore/chunk-store.ts',
-        find: '    using _gate = await this.#gate.acquire(digest)\n    const result = await this.#backend.put(digest, chunk.blob, options)\n',
+        find: '    using _gate = await this.#gate.acquire(digest, options.signal)\n    const result = await this.#backend.put(digest, chunk.blob, options)\n',
         replace:
           '    const held = await this.#gate.acquire(digest)\n' +
           '    const result = await this.#backend.put(digest, chunk.blob, options)\n' +

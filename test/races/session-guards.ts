@@ -59,7 +59,7 @@ export const SESSION_GUARDS: readonly Guard[] = [
     cuts: [
       {
         file: 'src/datastore/chunk-store.ts',
-        find: '    using _gate = await this.#gate.acquire(digest)\n    const result',
+        find: '    using _gate = await this.#gate.acquire(digest, options.signal)\n    const result',
         replace: '    const result',
       },
     ],

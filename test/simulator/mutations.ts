@@ -236,7 +236,7 @@ export const MUTATIONS: readonly Mutation[] = [
     patches: [
       {
         file: 'src/datastore/chunk-store.ts',
-        find: '    using _gate = await this.#gate.acquire(digest)\n    const result = await this.#backend.put(digest, chunk.blob, options)\n',
+        find: '    using _gate = await this.#gate.acquire(digest, options.signal)\n    const result = await this.#backend.put(digest, chunk.blob, options)\n',
         replace:
           '    const gate = await this.#gate.acquire(digest)\n' +
           '    const put = this.#backend.put(digest, chunk.blob, options)\n' +

@@ -124,8 +124,10 @@ suite('BackupWriter', () => {
     const refused = new Error('no such writer')
     const { blob } = await makeChunk('secret')
     await assert.rejects(
-      writer.insertChunk(digest, blob, size, () => {
-        throw refused
+      writer.insertChunk(digest, blob, size, {
+        confirm() {
+          throw refused
+        },
       }),
       refused,
     )

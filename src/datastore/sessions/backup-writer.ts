@@ -44,6 +44,12 @@ import { releaseSessionLocks, type SessionLocks } from './session-locks.ts'
 
 export type BackupState = 'active' | 'finishing' | 'finished' | 'failed'
 
+export interface InsertOptions {
+  /** Told how it was stored, before the digest may be appended. */
+  readonly confirm?: (result: PutResult) => void
+  readonly signal?: AbortSignal | undefined
+}
+
 export interface BackupWriterParts {
   readonly ns: NamespacePath
   readonly ref: SnapshotRef
@@ -153,17 +159,19 @@ export class BackupWriter implements LiveSession {
   /**
    * Stores a chunk (its CRC is right, its content checked by the caller) and registers its digest: gate, present?, put,
    * register. `confirm` runs then; if it throws, the client may not append the digest, and nothing else changes.
+   * `signal` ends waits before the put.
    */
   async insertChunk(
     digest: Digest,
     blob: Uint8Array,
     rawSize: number,
-    confirm?: (result: PutResult) => void,
+    { confirm, signal }: InsertOptions = {},
   ): Promise<PutResult> {
     this.assertActive()
     return await this.#operations.run(async () => {
       const chunk = { blob, size: rawSize }
-      const options = { isCached: this.#isCached }
+      const log = (line: string) => this.#log(line)
+      const options = { isCached: this.#isCached, signal, log }
       const result = await this.store.chunks.insert(digest, chunk, this.digests, options)
       confirm?.(result)
       this.digests.allow(digest, rawSize)

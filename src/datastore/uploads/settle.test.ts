@@ -7,6 +7,7 @@ import { makeChunk } from '../../../test/support/test-store.ts'
 import { silentLog } from '../../base/log.ts'
 import { digestToBytes } from '../../formats/digest.ts'
 import { MemoryLedger } from '../../storage/bucket-chunks/memory-ledger.ts'
+import { PINNED_MEMORY_BYTES_MAX } from '../../storage/bucket-chunks/pinned-bytes.ts'
 import { S3Backend } from '../../storage/bucket-chunks/s3-backend.ts'
 import { REQUEST_LIFE_MS } from '../../storage/ledger.ts'
 import { MemoryObjectStore } from '../../storage/memory-object-store.ts'
@@ -20,7 +21,7 @@ async function makeRig(context: TestContext) {
   const clock = new FakeClock()
   const memory = new MemoryObjectStore({ clock })
   const objects = new ScriptedObjectStore(memory)
-  const ledger = new MemoryLedger()
+  const ledger = new MemoryLedger(undefined, clock)
   const gate = new Gate()
   const sessions = new LiveSessions()
   const backend = new S3Backend({
@@ -215,5 +216,31 @@ suite('ChunkStore.insert() into a bucket', () => {
     }
     await assert.rejects(store.insert(chunk.digest, chunk, digests), /bug/)
     assert.ok(memory.keys.includes(key))
+  })
+
+  test('R-60: without room for it, in doubt, an upload says why it waits, and its end ends the wait', async (context) => {
+    const { clock, objects, ledger, store, join, lines, chunk } = await makeRig(context)
+    await ledger.doubtAll(clock.now())
+    const [one, two] = [join(), join()]
+    const tooLarge = { blob: new Uint8Array(PINNED_MEMORY_BYTES_MAX + 1), size: 1 }
+    const abort = new AbortController()
+    const waits = Promise.withResolvers<void>()
+    const log = (line: string): void => {
+      lines.push(line)
+      waits.resolve()
+    }
+    const options = { log, signal: abort.signal }
+    const holder = store.insert(chunk.digest, tooLarge, one.digests, options)
+    await waits.promise
+    const waiter = store.insert(chunk.digest, chunk, two.digests, options)
+    const refused = [holder, waiter].map(async (upload) => await assert.rejects(upload, /has gone/))
+    abort.abort(new Error('the client has gone'))
+    await Promise.all(refused)
+    assert.match(
+      lines.join(),
+      /^no room for chunk [0-9a-f]{64}, waiting 1200 s: until .* may still delete chunks/,
+    )
+    for (const { digests } of [one, two]) assert.equal(digests.has(chunk.digest), false)
+    assert.deepEqual(objects.requests, [])
   })
 })

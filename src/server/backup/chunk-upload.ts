@@ -5,6 +5,7 @@ import { checkUnencryptedChunk } from '../../formats/chunk.ts'
 import { inspectBlob, sealBlobCrcInPool } from '../../formats/data-blob.ts'
 import { type Digest, parseDigest } from '../../formats/digest.ts'
 import type { UploadChunk } from '../../protocol/backup-session.ts'
+import type { PutResult } from '../../storage/chunk-backend.ts'
 import { storedBuffers } from '../../storage/stored-buffers.ts'
 import { refused } from '../errors.ts'
 import type { Exchange, SessionReply } from '../session/exchange.ts'
@@ -40,14 +41,16 @@ export async function uploadChunk(
   await checkContent(blob, { digest, size })
   // Who waits for a bucket's answer needs no thread, and holds the stored form alone.
   if (session.writer.store.bucket !== null) turn[Symbol.dispose]()
-  await session.writer.insertChunk(digest, blob, size, ({ duplicate, storedSize }) => {
+  const confirm = ({ duplicate, storedSize }: PutResult): void => {
     const { index, uploaded } = session.findWriter(kind, wid)
     index.noteUpload({ wid, size })
     uploaded.count += 1
     uploaded.size += size
     uploaded.compressed_size += storedSize
     uploaded.duplicates += duplicate ? 1 : 0
-  })
+  }
+  const { signal } = exchange
+  await session.writer.insertChunk(digest, blob, size, { confirm, signal })
   session.debug(() => `upload_chunk done: ${size} bytes, ${digest}`)
   return { kind: 'data', value: digest }
 }

@@ -97,16 +97,19 @@ export class S3Backend implements ChunkBackend, AsyncDisposable {
     return size === null ? null : { size }
   }
 
-  /** Under the gate. Throws the errors of ObjectStore, CHUNK_NOT_PINNED; then nothing may rely on the chunk. */
+  /**
+   * Under the gate. Throws the errors of ObjectStore, CHUNK_NOT_PINNED, the signal's reason; then nothing may rely on the
+   * chunk.
+   */
   async put(
     digest: Digest,
     blob: Uint8Array,
-    { isCached = true }: PutOptions = {},
+    { isCached = true, ...waiting }: PutOptions = {},
   ): Promise<PutResult> {
     const known = this.#known(digest)
     if (known !== null) return { duplicate: true, storedSize: known.size ?? blob.length }
     const isSuspect = await this.provisional.isSuspect(digest)
-    if (isSuspect) await this.provisional.note(digest, blob)
+    if (isSuspect) await this.provisional.note(digest, blob, waiting)
     const { cache } = this.#options
     // Written beside the upload, but it gets its name only when the object is there (races.md R-36).
     await using copy = isCached && !isSuspect ? cache?.stage(digest, blob) : null

@@ -80,9 +80,9 @@ export class SuspectChunks implements ProvisionalChunks {
     return false
   }
 
-  /** Notes a suspect that a session comes to rely on, with what it sent. Throws CHUNK_NOT_PINNED. */
-  async note(digest: Digest, blob: Uint8Array | null): Promise<void> {
-    if (blob !== null) await this.#keep(digest, blob)
+  /** Notes a suspect that a session comes to rely on, with what it sent. Throws CHUNK_NOT_PINNED, the signal's reason. */
+  async note(digest: Digest, blob: Uint8Array | null, options: CertainOptions = {}): Promise<void> {
+    if (blob !== null) await this.#keep(digest, blob, options)
     this.#open.add(digest)
   }
 
@@ -121,12 +121,13 @@ export class SuspectChunks implements ProvisionalChunks {
   }
 
   /** Where everything is in doubt and there is no room for all of it, the upload waits for the end of the doubt. */
-  async #keep(digest: Digest, blob: Uint8Array): Promise<void> {
+  async #keep(digest: Digest, blob: Uint8Array, { signal, log }: CertainOptions): Promise<void> {
     try {
       await this.#options.pins.keep(digest, blob)
     } catch (error) {
       if (this.doubtMs <= 0) throw error
-      await this.untilOver()
+      log?.(`no room for chunk ${digest}, waiting ${secondsOf(this.doubtMs)} s: ${this.doubtText}`)
+      await this.untilOver(signal)
     }
   }
 

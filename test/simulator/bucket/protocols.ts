@@ -56,7 +56,7 @@ const CHECKS =
 const WITHOUT_OURS = [
   {
     file: 'src/datastore/chunk-store.ts',
-    find: '    using _gate = await this.#gate.acquire(digest)\n    const result =',
+    find: '    using _gate = await this.#gate.acquire(digest, options.signal)\n    const result =',
     replace: '    const result =',
   },
   {
