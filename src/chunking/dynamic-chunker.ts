@@ -12,6 +12,9 @@ const AVERAGE_MIN = 512
 /** Largest average in use; its maximum, 16 MiB, is the largest chunk a server takes. */
 const AVERAGE_MAX = 4 * 1024 * 1024
 
+/** Bytes that decide whether there may be a cut behind them: the window, and one before it. */
+export const CUT_TAIL_SIZE = WINDOW_SIZE + 1
+
 /**
  * Finds the ends of chunks in a stream. `average` is a power of two from 512 bytes to 4 MiB; but
  * for the last of a stream, a chunk has at least a quarter and at most four times as many bytes.
@@ -60,13 +63,15 @@ export class DynamicChunker {
     return 0
   }
 
-  /** Whether a chunk of all `bytes` has a size that is allowed and ends where a cut is possible; what is before is not looked at. */
-  canEnd(bytes: Uint8Array): boolean {
-    if (bytes.length < this.sizeMin || bytes.length > this.sizeMax) return false
-    if (bytes.length === this.sizeMax) return true
-    const last = bytes.length - 1
-    const window = bytes.subarray(last - WINDOW_SIZE, last)
-    return scanForCut(window, bytes.subarray(last), this.#mask) === 1
+  /**
+   * Whether a chunk of `size` bytes has a size that is allowed and ends where a cut is possible; `tail` has its last
+   * CUT_TAIL_SIZE bytes. What is before is not looked at: it could have been cut there.
+   */
+  canEnd(size: number, tail: Uint8Array): boolean {
+    if (size < this.sizeMin || size > this.sizeMax) return false
+    if (size === this.sizeMax) return true
+    const window = tail.subarray(0, WINDOW_SIZE)
+    return scanForCut(window, tail.subarray(WINDOW_SIZE), this.#mask) === 1
   }
 
   /** Begins a new chunk. */

@@ -47,7 +47,7 @@ export class CryptConfig {
   }
 
   /** Digest of an encrypted chunk (64 hex): SHA-256 of its plain data followed by the id key. */
-  async digestOf(plain: Uint8Array): Promise<string> {
+  async digestOf(plain: Uint8Array | readonly Uint8Array[]): Promise<string> {
     return toHex(await sha256WithSuffix(plain, this.#idKey))
   }
 

@@ -13,7 +13,7 @@ const md5 = new NativeDigest('MD5')
 /** MD5 of `data`, 16 bytes; `data` must not change meanwhile. */
 export async function md5Bytes(data: Uint8Array): Promise<Uint8Array> {
   if (data.length <= INLINE_SIZE_MAX) return hash('md5', data, 'buffer')
-  return md5.isAvailable ? await md5.of(data) : await md5InTurns(data)
+  return md5.isAvailable ? await md5.of([data]) : await md5InTurns(data)
 }
 
 /** The way without native calls: on the main thread, in short pieces. */

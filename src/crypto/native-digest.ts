@@ -5,6 +5,8 @@ import { canCall } from './native-call.ts'
 
 /** MD5_CTX has 92, SHA256_CTX 112 bytes in every OpenSSL since 1.0; more does not hurt. */
 const CONTEXT_SIZE = 256
+/** A part of up to this size is hashed where we are: handing it to another thread costs as much. */
+const INLINE_SIZE_MAX = 32 * 1024
 const NAMES = { MD5: 'md5', SHA256: 'sha256' } as const
 const SIZES = { MD5: 16, SHA256: 32 } as const
 
@@ -30,12 +32,16 @@ export class NativeDigest {
     return this.#isAvailable
   }
 
-  /** Digest of `data` followed by `suffix`; neither may change meanwhile. Only where `isAvailable`. */
-  async of(data: Uint8Array, suffix?: Uint8Array): Promise<Uint8Array> {
+  /** Digest of `parts` together and `suffix`; none may change meanwhile. Only where `isAvailable`. */
+  async of(parts: readonly Uint8Array[], suffix?: Uint8Array): Promise<Uint8Array> {
     const context = Buffer.alloc(CONTEXT_SIZE)
     check(nativeCall(this.#init, [context]))
-    check(await nativeCallAsync(this.#update, [context, data, data.length]))
-    keepAlive(context, data)
+    for (const part of parts) {
+      const values = [context, part, part.length]
+      if (part.length <= INLINE_SIZE_MAX) check(nativeCall(this.#update, values))
+      else check(await nativeCallAsync(this.#update, values))
+      keepAlive(context, part)
+    }
     if (suffix !== undefined) check(nativeCall(this.#update, [context, suffix, suffix.length]))
     return this.#finish(context)
   }

@@ -8,7 +8,10 @@ export function hasNativeSha256(): boolean {
   return sha256.isAvailable
 }
 
-/** SHA-256 of `data` followed by `suffix`, 32 bytes; neither may change meanwhile. Only where `hasNativeSha256`. */
-export async function nativeSha256(data: Uint8Array, suffix?: Uint8Array): Promise<Uint8Array> {
-  return await sha256.of(data, suffix)
+/** SHA-256 of `parts` together and `suffix`, 32 bytes; none may change meanwhile. Only where `hasNativeSha256`. */
+export async function nativeSha256(
+  parts: readonly Uint8Array[],
+  suffix?: Uint8Array,
+): Promise<Uint8Array> {
+  return await sha256.of(parts, suffix)
 }

@@ -26,6 +26,14 @@ suite('sha256Bytes() and sha256WithSuffix()', () => {
     }
   })
 
+  test('hash parts as the whole', async () => {
+    for (const sizes of [[], [0, 0], [5, 0, 7], [40_000, 3, 50_000], [3, 1 << 20, 32_768]]) {
+      const parts = sizes.map((size) => randomBytes(size))
+      assert.equal(toHex(await sha256Bytes(parts)), expected(...parts))
+      assert.equal(toHex(await sha256WithSuffix(parts, SUFFIX)), expected(...parts, SUFFIX))
+    }
+  })
+
   test('hash many at a time', async () => {
     const pieces = Array.from({ length: 100 }, () => randomBytes(100_000))
     const digests = await Promise.all(pieces.map(async (piece) => await sha256Bytes(piece)))
@@ -40,8 +48,8 @@ suite('nativeSha256()', { skip: hasNativeSha256() ? false : 'no native calls her
   test('agrees with Node', async () => {
     for (const size of SIZES) {
       const data = new Uint8Array(randomBytes(size + 3).buffer.slice(0, size + 3)).subarray(2)
-      assert.equal(toHex(await nativeSha256(data)), expected(data))
-      assert.equal(toHex(await nativeSha256(data, SUFFIX)), expected(data, SUFFIX))
+      assert.equal(toHex(await nativeSha256([data])), expected(data))
+      assert.equal(toHex(await nativeSha256([data], SUFFIX)), expected(data, SUFFIX))
     }
   })
 })

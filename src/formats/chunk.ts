@@ -27,9 +27,9 @@ export interface DecodeChunkOptions {
   readonly allocate?: Allocate | undefined
 }
 
-/** Digest of a chunk with this plain data: keyed if it is encrypted. `plain` must not change meanwhile. */
+/** Digest of a chunk with this plain data, whole or in parts: keyed if it is encrypted. It must not change meanwhile. */
 export async function chunkDigest(
-  plain: Uint8Array,
+  plain: Uint8Array | readonly Uint8Array[],
   crypt: CryptConfig | null = null,
 ): Promise<Digest> {
   return crypt === null ? await sha256(plain) : parseDigest(await crypt.digestOf(plain))

@@ -34,8 +34,8 @@ export function digestToBytes(digest: Digest): Uint8Array {
   return bytes
 }
 
-/** SHA-256 of `data`, computed in libuv's pool; `data` must not change meanwhile. */
-export async function sha256(data: Uint8Array): Promise<Digest> {
+/** SHA-256 of `data`, whole or in parts, computed in libuv's pool; it must not change meanwhile. */
+export async function sha256(data: Uint8Array | readonly Uint8Array[]): Promise<Digest> {
   return digestFromBytes(await sha256Bytes(data))
 }
 

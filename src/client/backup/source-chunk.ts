@@ -12,6 +12,13 @@ export interface SourceChunk {
   release(): void
 }
 
+/** A chunk of the previous snapshot: the server has it, and nobody here needs its bytes. */
+export interface KnownChunk {
+  readonly bytes: null
+  readonly size: number
+  readonly digest: Digest
+}
+
 /** Chunks in buffers of a pool. */
 export async function* pooledChunks(
   source: AsyncIterable<PooledBuffer>,

@@ -11,6 +11,7 @@ import type { CatalogSink } from './catalog-stream.ts'
 import { errors } from './errors.ts'
 import { type ExcludePattern, lostAndFoundPattern, parseExcludeOption } from './exclude-patterns.ts'
 import type { WalkOptions } from './walk-tree.ts'
+import type { PieceBytes } from './shared-piece.ts'
 import type { ReturnedPiece, WalkMessage, WalkWorkerData } from './walk-worker.ts'
 
 /** Entries on one path that stock's client allows by default. */
@@ -37,15 +38,30 @@ export interface EncodeTreeOptions {
   readonly walk?: TreeWalk | undefined
 }
 
-/**
- * The unified pxar archive of the tree at `root` in pieces of about 1 MiB, which are borrowed until
- * the next one is asked for; the same tree gives the same bytes as stock's client. Leaving the loop early or aborting
- * `signal` ends the walk and leaves nothing behind. Errors: those of errors.ts beside this file.
- */
-export async function* encodeTree(
+/** As `encodePieces`; pieces are borrowed until the next one is asked for. */
+export function encodeTree(
   root: string,
   options: EncodeTreeOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
+  return borrowed(encodePieces(root, options))
+}
+
+/** The bytes of `pieces`, each borrowed until the next one is asked for. */
+export async function* borrowed(
+  pieces: AsyncIterable<PieceBytes>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (using piece of pieces) yield piece.bytes
+}
+
+/**
+ * The unified pxar archive of the tree at `root` in pieces of about 1 MiB, which belong to the receiver until it disposes of
+ * them: their memory is filled again. The same tree gives the same bytes as stock's client. Leaving the loop early or aborting
+ * `signal` ends the walk and leaves nothing behind. Errors: those of errors.ts beside this file.
+ */
+export async function* encodePieces(
+  root: string,
+  options: EncodeTreeOptions,
+): AsyncGenerator<PieceBytes, void, undefined> {
   options.signal?.throwIfAborted()
   await using worker = options.walk ?? startWalk(root, options)
   const onAbort = () => worker.abort()
@@ -59,8 +75,10 @@ export async function* encodeTree(
         options.catalog?.endTree(message.tree)
         return
       }
-      if (message.kind === 'piece') yield message.bytes
-      else await handle(message, options)
+      if (message.kind === 'piece') {
+        const { bytes } = message
+        yield { bytes, [Symbol.dispose]: () => worker.giveBack(bytes.buffer) }
+      } else await handle(message, options)
     }
   } finally {
     options.signal?.removeEventListener('abort', onAbort)
@@ -106,8 +124,10 @@ async function handle(message: OtherMessage, options: EncodeTreeOptions): Promis
 
 /** A thread that walks; it waits while too much of what it found was not taken. */
 export interface TreeWalk extends AsyncDisposable {
-  /** The next message, or null when the thread has ended without the last one; the one before is taken back. */
+  /** The next message, or null when the thread has ended without the last one; the one before no longer counts as waiting. */
   next(): Promise<WalkMessage | null>
+  /** The memory of a piece, for a later one. */
+  giveBack(memory: ArrayBuffer): void
   abort(): void
   readonly exitCode: number
 }
@@ -122,7 +142,7 @@ export function startWalk(root: string, options: EncodeTreeOptions): TreeWalk {
   const messages: WalkMessage[] = []
   let failure: { readonly error: unknown } | null = null
   let exitCode: number | null = null
-  let taken: WalkMessage | null = null
+  let isTaken = false
   let wake = () => {}
   worker.on('message', (message: WalkMessage) => {
     messages.push(message)
@@ -140,21 +160,14 @@ export function startWalk(root: string, options: EncodeTreeOptions): TreeWalk {
     })
   })
 
-  function giveBack(message: WalkMessage): void {
-    releaseMessage(state)
-    if (message.kind !== 'piece') return
-    const memory = message.bytes.buffer
-    worker.postMessage({ memory } satisfies ReturnedPiece, [memory])
-  }
-
   return {
     async next() {
-      if (taken !== null) giveBack(taken)
-      taken = null
+      if (isTaken) releaseMessage(state)
+      isTaken = false
       for (;;) {
         const message = messages.shift()
         if (message !== undefined) {
-          taken = message
+          isTaken = true
           return message
         }
         if (failure !== null) throw failure.error
@@ -164,6 +177,7 @@ export function startWalk(root: string, options: EncodeTreeOptions): TreeWalk {
         })
       }
     },
+    giveBack: (memory) => worker.postMessage({ memory } satisfies ReturnedPiece, [memory]),
     abort: () => requestAbort(state),
     get exitCode() {
       return exitCode ?? 0

@@ -5,6 +5,7 @@
  * whose upload was answered, because the stages keep the order.
  */
 import { createHash } from 'node:crypto'
+import { assert } from '../../base/assert.ts'
 import { BufferPool } from '../../base/buffer-pool.ts'
 import { mapConcurrent } from '../../base/async/map-concurrent.ts'
 import { Semaphore } from '../../base/async/semaphore.ts'
@@ -15,7 +16,7 @@ import { encodeBlobParts } from '../../formats/data-blob.ts'
 import { type Digest, digestToBytes } from '../../formats/digest.ts'
 import type { DigestSet } from '../../formats/digest-map.ts'
 import type { BackupSession, IndexKind } from '../backup-session.ts'
-import type { SourceChunk } from './source-chunk.ts'
+import type { KnownChunk, SourceChunk } from './source-chunk.ts'
 import type { UploadStatistics } from './statistics.ts'
 import { ChunkDigests } from './zero-chunks.ts'
 
@@ -25,7 +26,7 @@ export interface IndexUpload {
   readonly archiveName: string
   /** Bytes, null if it is not known before the end. */
   readonly size: number | null
-  readonly chunks: AsyncIterable<SourceChunk>
+  readonly chunks: AsyncIterable<SourceChunk | KnownChunk>
   /** All of `chunks` have digests: none is held here to be hashed. */
   readonly areHashed?: boolean
   /** Digests that need no upload; grows with what is uploaded here. */
@@ -72,8 +73,12 @@ export async function uploadIndex(
   return { ...appender.totals(), durationMs: clock.monotonic() - started }
 }
 
-interface HashedChunk extends SourceChunk {
+interface HashedChunk {
   readonly digest: Digest
+  readonly size: number
+  /** Null for a chunk of the previous snapshot. */
+  readonly bytes: Uint8Array | null
+  release(): void
 }
 
 interface EncodedChunk {
@@ -123,10 +128,11 @@ function sentChunks(
   })
 }
 
-async function hash(chunk: SourceChunk, digests: ChunkDigests): Promise<HashedChunk> {
+async function hash(chunk: SourceChunk | KnownChunk, digests: ChunkDigests): Promise<HashedChunk> {
+  if (chunk.bytes === null) return { ...chunk, release: NOTHING }
   const { bytes } = chunk
-  const digest = chunk.digest ?? (await digests.digestOf(bytes, chunk.isZero))
-  return { bytes, digest, release: () => chunk.release() }
+  const digest = chunk.digest ?? (await digests.digestOf([bytes], chunk.isZero))
+  return { bytes, size: bytes.length, digest, release: () => chunk.release() }
 }
 
 /** Decides, in order and one at a time, which chunks are new; a digest is new only once. */
@@ -142,12 +148,12 @@ async function encode(
   crypt: CryptConfig | null,
   buffers: BufferPool,
 ): Promise<EncodedChunk> {
-  const { digest, bytes } = chunk
-  const size = bytes.length
+  const { digest, size, bytes } = chunk
   if (!chunk.isNew) {
     chunk.release()
     return { digest, size, encodedSize: 0, parts: null, release: NOTHING }
   }
+  assert(bytes !== null, 'a chunk without its bytes is known')
   const taken = new DisposableStack()
   const allocate = (length: number) => taken.use(buffers.take(length)).bytes
   const options = { crypt, compress: true, omitCrc: true, allocate }

@@ -14,7 +14,8 @@ import { pooledChunks } from './source-chunk.ts'
 import { type Specification, serverName } from './specification.ts'
 import { statisticsLines } from './statistics.ts'
 import { ChunkDigests } from './zero-chunks.ts'
-import { encodeTree, startWalk, type TreeWalk } from './tree-walker.ts'
+import type { PieceBytes } from './shared-piece.ts'
+import { borrowed, encodePieces, startWalk, type TreeWalk } from './tree-walker.ts'
 import { type UploadedIndex, uploadIndex } from './upload-index.ts'
 
 /** Average chunk of a catalog: as stock. */
@@ -85,7 +86,7 @@ export class TreeUploads implements AsyncDisposable {
     catalog.writer.startArchive(archiveName)
     const early = this.#early?.specification === specification ? this.#early : null
     for (const line of early?.warnings ?? []) host.log(line)
-    const stream = encodeTree(specification.path, {
+    const pieces = encodePieces(specification.path, {
       ...this.#options.tree,
       walk: early?.walk,
       catalog: catalog.writer,
@@ -96,7 +97,7 @@ export class TreeUploads implements AsyncDisposable {
       kind: 'dynamic',
       archiveName,
       size: null,
-      chunks: this.#chunks(stream, index),
+      chunks: this.#chunks(pieces, index),
       areHashed: index !== null,
       known: digestsOf(index),
       crypt,
@@ -129,13 +130,13 @@ export class TreeUploads implements AsyncDisposable {
   }
 
   /** What the previous index already says about cuts is not looked for again. */
-  #chunks(stream: AsyncIterable<Uint8Array>, previous: ArchiveIndex | null) {
+  #chunks(pieces: AsyncIterable<PieceBytes>, previous: ArchiveIndex | null) {
     const { signal, crypt } = this.#run
     const average = this.#options.chunkSize
-    if (previous === null) return pooledChunks(chunkDynamic(stream, { average, signal }))
+    if (previous === null) return pooledChunks(chunkDynamic(borrowed(pieces), { average, signal }))
     const digests = new ChunkDigests(crypt)
-    const digestOf = (bytes: Uint8Array): Promise<Digest> => digests.digestOf(bytes)
-    return predictedChunks(stream, { average, previous, digestOf, signal })
+    const digestOf = (parts: readonly Uint8Array[]): Promise<Digest> => digests.digestOf(parts)
+    return predictedChunks(pieces, { average, previous, digestOf, signal })
   }
 
   #startCatalog(): RunningCatalog {

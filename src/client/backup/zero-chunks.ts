@@ -25,13 +25,17 @@ export class ChunkDigests {
     this.#crypt = crypt
   }
 
-  /** The digest of `bytes`, which must not change meanwhile. */
-  async digestOf(bytes: Uint8Array, isZero: boolean = isAllZero(bytes)): Promise<Digest> {
-    if (!isZero) return await chunkDigest(bytes, this.#crypt)
-    const known = this.#ofZeros.get(bytes.length)
+  /** The digest of the bytes of `parts` together, which must not change meanwhile. */
+  async digestOf(
+    parts: readonly Uint8Array[],
+    isZero: boolean = parts.every(isAllZero),
+  ): Promise<Digest> {
+    if (!isZero) return await chunkDigest(parts, this.#crypt)
+    const size = parts.reduce((sum, part) => sum + part.length, 0)
+    const known = this.#ofZeros.get(size)
     if (known !== undefined) return await known
-    const computed = chunkDigest(bytes, this.#crypt)
-    this.#ofZeros.set(bytes.length, computed)
+    const computed = chunkDigest(parts, this.#crypt)
+    this.#ofZeros.set(size, computed)
     return await computed
   }
 }
