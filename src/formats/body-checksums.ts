@@ -7,17 +7,26 @@ export interface BodyChecksums {
   readonly md5: string
   /** As `Content-MD5` has it. */
   readonly md5Base64: string
-  /** 64 lower-case hex characters. */
+  /** 64 lower-case hex characters; or what stands for a body that the signature does not hold. */
   readonly sha256: string
 }
 
-/** Both checksums of `body`, computed in libuv's pool; `body` must not change meanwhile. */
-export async function checksumsOf(body: Uint8Array): Promise<BodyChecksums> {
-  const [md5, sha256] = await Promise.all([md5Bytes(body), sha256Bytes(body)])
+const UNSIGNED = 'UNSIGNED-PAYLOAD'
+
+/**
+ * The checksums of `body`, computed in libuv's pool; `body` must not change meanwhile. Without `isSigned` the MD5 alone
+ * says what it holds: for a store that compares it, over TLS.
+ */
+export async function checksumsOf(
+  body: Uint8Array,
+  { isSigned = true }: { readonly isSigned?: boolean } = {},
+): Promise<BodyChecksums> {
+  const signed = isSigned ? sha256Bytes(body) : null
+  const [md5, sha256] = await Promise.all([md5Bytes(body), signed])
   return {
     md5: Buffer.from(md5).toString('hex'),
     md5Base64: Buffer.from(md5).toString('base64'),
-    sha256: Buffer.from(sha256).toString('hex'),
+    sha256: sha256 === null ? UNSIGNED : Buffer.from(sha256).toString('hex'),
   }
 }
 

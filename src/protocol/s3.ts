@@ -104,6 +104,7 @@ export const S3VerdictShape = Type.Object({
   listsInPages: Flag,
   honoursRange: Flag,
   checksContent: Flag,
+  checksMd5: Type.Optional(Flag),
   clockOffsetMs: Type.Number(),
   versioning: Text,
   objectLock: Text,

@@ -52,8 +52,11 @@ const HASHES_AT_ONCE = 3
 const ENCODINGS_AT_ONCE = 3
 /** Uploads without answer: enough small ones to hide the latency of a far server … */
 const UPLOADS_AT_ONCE = 16
-/** … and no more bytes than that: 16 MiB a round trip of 20 ms are 800 MB/s. TLS copies them once more. */
-const UPLOAD_SIZE_MAX = 16 * 1024 * 1024
+/**
+ * … and no more bytes than that: five chunks of 4 MiB with their headers, as many as a server takes in. A server in
+ * front of a bucket needs a few to keep it busy. TLS copies them once more.
+ */
+const UPLOAD_SIZE_MAX = 24 * 1024 * 1024
 /** As stock: a list goes out when it has this many entries. */
 const APPEND_COUNT = 64
 

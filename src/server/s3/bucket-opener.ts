@@ -22,6 +22,7 @@ export interface BucketOptions {
   readonly quirks: readonly ProviderQuirk[]
   /** Of an earlier verdict. */
   readonly ifMatch?: ProbeVerdict['ifMatch'] | undefined
+  readonly trustsMd5?: boolean | undefined
   readonly clock: Clock
   readonly log: Log
 }

@@ -138,6 +138,7 @@ export class S3Access implements AsyncDisposable {
       limits: this.#limitsOf(endpoint),
       quirks: verdict === null ? endpoint.quirks : quirksFor(verdict, endpoint.quirks),
       ifMatch: verdict?.ifMatch,
+      trustsMd5: verdict?.checksMd5,
       clock: files.clock,
       log,
     })

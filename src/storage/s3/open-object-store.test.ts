@@ -104,6 +104,18 @@ suite('openObjectStore()', () => {
     assert.ok(seen[0]?.body.equals(large))
   })
 
+  test('a store that compares MD5s: large bodies are not signed, small ones are', async (context) => {
+    const { store, seen } = await startStore(context, { trustsMd5: true })
+    const large = Buffer.alloc(128 << 10, 'x')
+    await store.put('k', large, { condition: { kind: 'absent' } })
+    await store.put('k', BODY, { condition: { kind: 'absent' } })
+    const [first, second] = seen.map(({ headers }) => headers)
+    assert.equal(first?.['x-amz-content-sha256'], 'UNSIGNED-PAYLOAD')
+    assert.equal(first?.['content-md5'], createHash('md5').update(large).digest('base64'))
+    const sha256 = createHash('sha256').update(BODY).digest('hex')
+    assert.equal(second?.['x-amz-content-sha256'], sha256)
+  })
+
   test('a batch of deletes is not quiet, its keys are escaped, its checksum is the old one', async (context) => {
     const { store, seen } = await startStore(context)
     const answer = await store.delete(['a', 'b'])

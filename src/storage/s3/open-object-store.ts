@@ -40,6 +40,8 @@ export interface ObjectStoreOptions {
   readonly counters?: RequestCounters | undefined
   /** Form of the ETag that `If-Match` takes here, by an earlier verdict; found out where it is not given. */
   readonly ifMatch?: 'quoted' | 'unquoted' | null | undefined
+  /** Whether the store compares `Content-MD5` with bodies that are not signed, by an earlier verdict. Default false. */
+  readonly trustsMd5?: boolean | undefined
   readonly timeouts?: Partial<RequestTimeouts> | undefined
   readonly clock: Clock
   readonly log: Log
@@ -83,6 +85,7 @@ export function openObjectStore(options: ObjectStoreOptions): S3ObjectStore {
     limits: options.limits ?? {},
     counters,
     ifMatch: options.ifMatch,
+    trustsMd5: options.trustsMd5 ?? false,
     clockOffset,
     clock,
     log,

@@ -9,7 +9,7 @@ import {
   ListObjectsV2Command,
   PutObjectCommand,
 } from '@aws-sdk/client-s3'
-import { checksumsOf } from '../../formats/body-checksums.ts'
+import { type BodyChecksums, checksumsOf } from '../../formats/body-checksums.ts'
 import type { RequestOptions } from '../object-store.ts'
 import type { Failure } from './failure.ts'
 import type { S3Parts } from './s3-parts.ts'
@@ -20,6 +20,9 @@ export type Settings = Pick<ProbeVerdict, 'versioning' | 'objectLock' | 'expiry'
 
 /** Storage classes whose objects cannot be read before somebody brings them back. */
 const ARCHIVES = new Set(['GLACIER', 'DEEP_ARCHIVE'])
+
+const SENT = Buffer.from('as it was sent')
+const NEVER_SENT = Buffer.from('as it never was')
 
 export class ProbeRequests {
   readonly #parts: S3Parts
@@ -48,15 +51,26 @@ export class ProbeRequests {
 
   /** Whether a body with these wrong checksums is refused. */
   async refusesDamage(key: string, wrong: 'md5' | 'sha256'): Promise<boolean> {
-    const { client, bucket } = this.#parts
-    const body = Buffer.from('as it was sent')
-    const right = await checksumsOf(body)
-    const other = await checksumsOf(Buffer.from('as it never was'))
-    const checksums =
+    const right = await checksumsOf(SENT)
+    const other = await checksumsOf(NEVER_SENT)
+    return await this.#refuses(
+      key,
       wrong === 'md5'
         ? { ...right, md5Base64: other.md5Base64 }
-        : { ...right, sha256: other.sha256 }
-    const input = { Bucket: bucket, Key: key, Body: body }
+        : { ...right, sha256: other.sha256 },
+    )
+  }
+
+  /** Whether a body that is not signed is taken with the right MD5, and refused with a wrong one. */
+  async checksMd5(key: string): Promise<boolean> {
+    const right = await checksumsOf(SENT, { isSigned: false })
+    const { md5Base64 } = await checksumsOf(NEVER_SENT)
+    return !(await this.#refuses(key, right)) && (await this.#refuses(key, { ...right, md5Base64 }))
+  }
+
+  async #refuses(key: string, checksums: BodyChecksums): Promise<boolean> {
+    const { client, bucket } = this.#parts
+    const input = { Bucket: bucket, Key: key, Body: SENT }
     return await this.#ask(
       key,
       async (abortSignal) => {

@@ -85,6 +85,7 @@ class Probe {
       requests === null ||
       (await requests.refusesDamage(damagedKey, 'md5')) ||
       (await requests.refusesDamage(damagedKey, 'sha256'))
+    const checksMd5 = (await requests?.checksMd5(damagedKey)) ?? false
     const honoursRange = (await requests?.honoursRange(this.#key('plain'))) ?? true
     const clockOffsetMs = (await this.#objects.now(this.#options)) - clock.now()
     const settings = (await requests?.settings(prefix)) ?? NO_SETTINGS
@@ -96,6 +97,7 @@ class Probe {
       copies,
       deletes,
       checksContent,
+      checksMd5,
       honoursRange,
     }
     return { ...seen, isConsistent, clockOffsetMs, ...settings }

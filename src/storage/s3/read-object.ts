@@ -1,6 +1,8 @@
 /** One answer with a body: received into one buffer, its length and checksum compared (datastore-semantics.md 19.2). */
+import type { Readable } from 'node:stream'
 import type { GetObjectCommandOutput } from '@aws-sdk/client-s3'
 import type { Allocate } from '../../base/buffer-pool.ts'
+import { toError } from '../../base/errors.ts'
 import { md5OfBody } from '../../formats/body-checksums.ts'
 import { OBJECT_SIZE_MAX, type StoredObject } from '../object-store.ts'
 import { errors } from './errors.ts'
@@ -86,15 +88,49 @@ async function receive(
   }
   const body = allocate(size)
   let offset = 0
-  for await (const piece of answer.Body as AsyncIterable<Uint8Array>) {
+  await eachPiece(answer.Body as Readable, limiter, (piece) => {
     onBytes(piece.length)
     if (offset + piece.length > size)
       throw new DamagedAnswerError('more bytes than announced', null)
     body.set(piece, offset)
     offset += piece.length
-    // Nobody's signal: a request that was sent is waited for.
-    await limiter?.take(piece.length)
-  }
+  })
   if (offset === size) return body
   throw new DamagedAnswerError(`received ${offset} of ${size} bytes`, null)
+}
+
+/**
+ * Gives the pieces of `source` to `take` as they come. By events: an iterator gathers and copies them, and a chunk has
+ * hundreds. Rejects with the stream's error, or what `take` throws: then nothing more is taken.
+ */
+function eachPiece(
+  source: Readable,
+  limiter: Limiter | undefined,
+  take: (piece: Uint8Array) => void,
+): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const fail = (error: unknown): void => {
+    reject(toError(error))
+    source.destroy()
+  }
+  const goOn = (): void => void source.resume()
+  const onClose = (): void => fail(new Error('the connection was closed'))
+  if (source.destroyed) onClose()
+  source.on('data', (piece: Uint8Array) => {
+    try {
+      // One that failed may have more pieces on the way.
+      if (source.destroyed) return
+      take(piece)
+    } catch (error) {
+      return fail(error)
+    }
+    if (limiter === undefined) return
+    source.pause()
+    // Nobody's signal: a request that was sent is waited for.
+    limiter.take(piece.length).then(goOn, fail)
+  })
+  source.once('end', resolve)
+  source.once('error', fail)
+  source.once('close', onClose)
+  return promise
 }

@@ -35,6 +35,8 @@ import { withChecksums } from './sdk-client.ts'
 
 /** Stock's: a slow line of 1 KiB/s still gets a chunk through. */
 const SLOWEST_UPLOAD = 1_024
+/** Smaller bodies are signed in no time. */
+const UNSIGNED_SIZE_MIN = 64 << 10
 /** Bytes that are wrong in the same way this often are so in the store. */
 const DAMAGED_READS_MAX = 3
 /** A HEAD answers 404 for a missing bucket, too: an answer of the bucket older than this is asked for again. */
@@ -223,9 +225,10 @@ export class S3ObjectStore implements ObjectStore {
     condition: { readonly IfNoneMatch?: string; readonly IfMatch?: string },
     signal: AbortSignal | undefined,
   ): Promise<PutAnswer> {
-    const { client, bucket, limits, requestMs } = this.#parts
+    const { client, bucket, limits, requestMs, trustsMd5 } = this.#parts
     signal?.throwIfAborted()
-    const checksums = await checksumsOf(body)
+    const isSigned = !trustsMd5 || body.length < UNSIGNED_SIZE_MIN
+    const checksums = await checksumsOf(body, { isSigned })
     const timeoutMs = Math.max(requestMs, Math.ceil(body.length / SLOWEST_UPLOAD) * 1_000)
     const ContentType = 'application/octet-stream'
     const input = { Bucket: bucket, Key: key, Body: body, ContentType, ...condition }

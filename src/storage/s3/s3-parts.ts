@@ -27,6 +27,8 @@ export interface S3Parts {
   }
   readonly counters: RequestCounters
   readonly ifMatch: 'quoted' | 'unquoted' | null | undefined
+  /** Whether `Content-MD5` alone says what a large body holds. */
+  readonly trustsMd5: boolean
   /** The store's clock minus ours as of its last answer; null: none yet. */
   readonly clockOffset: () => number | null
   readonly clock: Clock

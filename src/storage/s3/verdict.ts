@@ -17,6 +17,8 @@ export interface Observations {
   readonly copies: boolean
   /** A body that does not match its checksum is refused. */
   readonly checksContent: boolean
+  /** So it is with `Content-MD5` alone, where the signature does not hold the body; absent: not tried. */
+  readonly checksMd5?: boolean
   /** The store's clock minus ours. */
   readonly clockOffsetMs: number
   /** Of the bucket; 'unknown': the store does not tell (not implemented, no right to ask). */
