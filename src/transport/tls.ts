@@ -43,6 +43,8 @@ export interface TlsTarget {
   readonly port: number
   readonly trust: TlsTrust
   readonly connectTimeoutMs?: number
+  /** Gets what is read instead of the socket's stream; not through a proxy. */
+  readonly onread?: net.OnReadOpts
   /** An HTTP proxy that is asked to CONNECT. */
   readonly proxy?: ProxyTarget | null
 }
@@ -179,6 +181,7 @@ function shakeHands(
     // The decision is ours, below: CA, then pin, then the person.
     rejectUnauthorized: false,
     ...(carrier ? { socket: carrier } : {}),
+    ...(target.onread ? { onread: target.onread } : {}),
   })
   const onAbort = () => socket.destroy(toError(signal.reason))
   if (signal.aborted) onAbort()

@@ -1,6 +1,7 @@
 /** One answer with a body: received into one buffer, its length and checksum compared (datastore-semantics.md 19.2). */
 import type { Readable } from 'node:stream'
 import type { GetObjectCommandOutput } from '@aws-sdk/client-s3'
+import type { BodySink } from '../../base/body-sinks.ts'
 import type { Allocate } from '../../base/buffer-pool.ts'
 import { toError } from '../../base/errors.ts'
 import { md5OfBody } from '../../formats/body-checksums.ts'
@@ -18,6 +19,18 @@ export interface ReadOptions {
   readonly allocate: Allocate | undefined
   /** Nothing is compared with the ETag. */
   readonly isChecked: boolean
+  /** What the request was sent with. */
+  readonly sink?: BodySink | null
+}
+
+/** Where the body is to lie if its connection can do that; null: it must come as a stream, whose pace can be held. */
+export function sinkFor({
+  allocate = allocateNew,
+  limiter,
+  onBytes,
+}: ReadOptions): BodySink | null {
+  if (limiter !== undefined) return null
+  return { allocate, onBytes, sizeMax: OBJECT_SIZE_MAX, body: null }
 }
 
 /** What was received is not what the store said it sent; another attempt may bring it. */
@@ -79,8 +92,13 @@ const allocateNew: Allocate = (size) => new Uint8Array(size)
 
 async function receive(
   answer: GetObjectCommandOutput,
-  { key, limiter, onBytes, allocate = allocateNew }: ReadOptions,
+  { key, limiter, onBytes, allocate = allocateNew, sink = null }: ReadOptions,
 ): Promise<Uint8Array<ArrayBuffer>> {
+  if (sink !== null && sink.body !== null) {
+    // Empty, but its end frees the connection.
+    ;(answer.Body as Readable).resume()
+    return sink.body
+  }
   const size = answer.ContentLength
   if (size === undefined) throw new DamagedAnswerError('the answer has no length', null)
   if (size > OBJECT_SIZE_MAX) {

@@ -29,9 +29,9 @@ import { deleteKeys } from './delete-keys.ts'
 import { errors } from './errors.ts'
 import type { Failure } from './failure.ts'
 import { listPages } from './list-pages.ts'
-import { DamagedAnswerError, plainEtag, readObject } from './read-object.ts'
+import { DamagedAnswerError, plainEtag, readObject, sinkFor } from './read-object.ts'
 import type { S3Parts } from './s3-parts.ts'
-import { withChecksums } from './sdk-client.ts'
+import { type SinkOption, withChecksums } from './sdk-client.ts'
 
 /** Stock's: a slow line of 1 KiB/s still gets a chunk through. */
 const SLOWEST_UPLOAD = 1_024
@@ -76,9 +76,11 @@ export class S3ObjectStore implements ObjectStore {
       { operation: 'get', key, signal },
       async (abortSignal) => {
         const command = new GetObjectCommand({ Bucket: bucket, Key: key, Range })
-        const answer = await client.send(command, { abortSignal })
         const limiter = limits.download
-        return await readObject(answer, { key, range, limiter, onBytes, allocate, isChecked })
+        const how = { key, range, limiter, onBytes, allocate, isChecked }
+        const sink = sinkFor(how)
+        const sending: { readonly abortSignal: AbortSignal } & SinkOption = { abortSignal, sink }
+        return await readObject(await client.send(command, sending), { ...how, sink })
       },
       (failure) => {
         if (failure.kind === 'absent' && failure.code === 'NoSuchKey') return null

@@ -5,6 +5,7 @@
 import type { Agent } from 'node:https'
 import { type PutObjectCommand, S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
 import { NodeHttpHandler } from '@smithy/node-http-handler'
+import { type BodySink, setBodySink } from '../../base/body-sinks.ts'
 import type { Secret } from '../../base/secret.ts'
 import { checksumsOf, type BodyChecksums } from '../../formats/body-checksums.ts'
 import type { ResolvedEndpoint } from './endpoint.ts'
@@ -93,6 +94,11 @@ export function withChecksums(
 const FIRST = { step: 'build', priority: 'high', name: 'cairnKnownChecksums' } as const
 const LAST = { step: 'build', priority: 'low', name: 'cairnChecksums' } as const
 
+/** An option of `send`, which hands it on: where the body of the answer is to lie. */
+export interface SinkOption {
+  readonly sink?: BodySink | null
+}
+
 interface OutgoingRequest {
   readonly method: string
   headers: Record<string, string>
@@ -136,6 +142,8 @@ function makeHandler({ agent, connectTimeoutMs, counters, onDate }: SdkOptions):
   handler.handle = async (request, options) => {
     const name = COUNTERS[request.method]
     if (name !== undefined) counters.add(name, 1)
+    const { sink } = (options ?? {}) as SinkOption
+    if (sink !== undefined && sink !== null) setBodySink(request.headers, sink)
     const size = bytesOf(request.body)?.length ?? 0
     if (size > 0) counters.add('upload', size)
     const answer = await send(request, options)
