@@ -165,6 +165,8 @@ export class Marks {
     const end = start + count * stride
     const [keyBlocks, followerBlocks, offset] = [this.#keys, this.#followers, this.#offset]
     let last = runs.next - 1
+    /** What came in the list before after what was expected there: a change mostly ends with it. */
+    let expected = -1
     for (let at = start; at < end; at += stride) {
       if (isPart && !this.covers(view.getUint16(at))) continue
       const low = view.getInt32(at + offset, true)
@@ -175,8 +177,12 @@ export class Marks {
       const keys = keyBlocks[number >>> BLOCK_BITS] ?? NO_SLOTS
       const place = (number & BLOCK_MASK) << 1
       const isGuessed = keys[place] === low && keys[place + 1] === high && number < this.#count
-      if (!isGuessed) {
-        number = this.#put(low, high)
+      if (isGuessed) expected = -1
+      else {
+        const missed = expected < 0 ? number : expected
+        const isExpected = expected >= 0 && this.#isKey(expected, low, high)
+        number = isExpected ? expected : this.#put(low, high)
+        expected = isExpected ? -1 : this.#follower(missed)
         if (last >= 0) this.#setFollower(last, number)
       }
       if (number !== last + 1 || last < 0) {
@@ -228,6 +234,14 @@ export class Marks {
     shard[slot] = (number + 1) | (tag << NUMBER_BITS)
     this.#countUp(index)
     return number
+  }
+
+  /** The mark that came after `number` in the last index that had it; one that is there, or -1. */
+  #follower(number: number): number {
+    const block = this.#followers[number >>> BLOCK_BITS] ?? NO_SLOTS
+    const follower = block[number & BLOCK_MASK] ?? 0
+    const next = follower === 0 ? number + 1 : follower
+    return next < this.#count ? next : -1
   }
 
   /** `follower` came after `number` in the last index that had it. */

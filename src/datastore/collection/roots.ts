@@ -16,6 +16,8 @@ const BATCH_BYTES = 64 << 20
 /** About what a mark takes, and the part of the allowed memory that may be taken without knowing what for. */
 const MARK_SIZE = 14
 const ROOM_PART = 8
+/** What others may name beside the largest index: less than a table would take that grew twice. */
+const ROOM_RESERVE = 5 / 3
 /** Each round needs an index that appeared in the one before; a store that is never still is left alone. */
 const ROUNDS_MAX = 100
 
@@ -221,8 +223,9 @@ function roomFor(
   const sizeMax = files.reduce((most, { size }) => Math.max(most, size), 0)
   const { from, to, isShared: shared } = marks
   const count = (sizeMax / DYNAMIC_ENTRY_SIZE) * ((to - from) / PREFIX_COUNT)
+  const reserve = files.length > 1 ? ROOM_RESERVE : 1
   // It may name one chunk many times.
-  const capacity = Math.ceil(Math.min(count, bytesMax / ROOM_PART / MARK_SIZE))
+  const capacity = Math.ceil(Math.min(count * reserve, bytesMax / ROOM_PART / MARK_SIZE))
   return new Marks({ from, to, capacity, shared }).state
 }
 

@@ -11,6 +11,7 @@ import {
   unlinkSync,
 } from 'node:fs'
 import { isSystemError } from '../../base/errors.ts'
+import { alignedBytes } from '../../base/fs/native-address.ts'
 import { canScan, FolderScanner } from '../../base/fs/native-scan.ts'
 import { INDEX_HEADER_SIZE } from '../../formats/archive-index.ts'
 import { osErrorText } from '../../storage/os-error-text.ts'
@@ -42,7 +43,7 @@ import { decideUnlink, entryPath, goodPath } from './unlink-entry.ts'
 /** `check` throws when nobody wants it any more. */
 export function markSync(request: MarkRequest, check: () => void): MarkAnswer {
   const marks = new Marks(request.marks)
-  const buffer = Buffer.allocUnsafe(PIECE_SIZE)
+  const buffer = alignedBytes(PIECE_SIZE)
   const indexes: ReadIndex[] = []
   const vanished: string[] = []
   let isFull = false
@@ -58,7 +59,7 @@ export function markSync(request: MarkRequest, check: () => void): MarkAnswer {
 
 function markFile(
   path: string,
-  work: { readonly marks: Marks; readonly buffer: Buffer; readonly check: () => void },
+  work: { readonly marks: Marks; readonly buffer: Uint8Array; readonly check: () => void },
 ): ReadIndex | null {
   const { marks, buffer, check } = work
   let fd: number
@@ -126,7 +127,7 @@ function isFile(mode: bigint): boolean {
   return (mode & TYPE_MASK) === REGULAR_FILE
 }
 
-function readFully(fd: number, buffer: Buffer, position: number, length: number): number {
+function readFully(fd: number, buffer: Uint8Array, position: number, length: number): number {
   let done = 0
   while (done < length) {
     const count = readSync(fd, buffer, done, length - done, position + done)
