@@ -5,7 +5,7 @@
 import { CairnError, type ErrorKind, toError } from '../base/errors.ts'
 import { systemCode } from './system-text.ts'
 
-/** Messages on the way at a time, each of at most 1 MiB: enough to keep both threads busy. */
+/** Messages on the way at a time, each of at most 2 MiB: enough to keep both threads busy. */
 const PENDING_MAX = 6
 const PENDING = 0
 const ABORTED = 1

@@ -3,7 +3,7 @@ import { assert } from '../../base/assert.ts'
 import { HEADER_SIZE, type ItemType } from './format.ts'
 
 /** Cost of passing a piece on is per piece; four of them in flight are still a small client. */
-export const PIECE_SIZE = 1024 * 1024
+export const PIECE_SIZE = 2 * 1024 * 1024
 /** A read of file content asks for at least this much room, so that large files mean few calls. */
 const RESERVE_SIZE_MIN = 128 * 1024
 const U32_RANGE = 2 ** 32

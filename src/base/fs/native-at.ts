@@ -4,6 +4,7 @@
  * **byte string**: one character per byte (latin1), so that names need not be UTF-8. Errors are plain
  * system errors. Layouts are those of the kernel's headers and the same on x86-64 and arm64.
  */
+import { isSystemError } from '../errors.ts'
 import { loadKoffi, type NativeValue, nativeFunction } from './native.ts'
 import { errnoName, systemError } from './system-error.ts'
 
@@ -20,6 +21,8 @@ const NAME_ROOM = 8192
 const DENTS_SIZE = 256 * 1024
 /** Largest value and largest list of names (XATTR_SIZE_MAX, XATTR_LIST_MAX). */
 const XATTR_SIZE = 65_536
+/** Enough for the names of nearly every file: the kernel takes memory of the size it is told, for each file of a tree. */
+const XATTR_NAMES_SIZE = 512
 const LINK_SIZE = 4096
 
 const name1 = Buffer.alloc(NAME_ROOM)
@@ -29,6 +32,8 @@ const statBytes = Buffer.alloc(STATX_SIZE)
 const statView = new DataView(statBytes.buffer, statBytes.byteOffset, STATX_SIZE)
 const times = Buffer.alloc(32)
 const xattrBytes = Buffer.alloc(XATTR_SIZE)
+/** Fresh memory for each folder would cost its page faults. */
+const dents = Buffer.alloc(DENTS_SIZE)
 
 /** What `statx` tells; device numbers are split, inode numbers are halves of a u64. */
 export interface NativeStat {
@@ -72,10 +77,10 @@ export function statAt(folder: number, name: string): NativeStat {
   return statx(folder, put(name1, name), AT_SYMLINK_NOFOLLOW, name)
 }
 
-/** Calls `visit` with each name below `folder` but `.` and `..`, and its `d_type` (0: unknown). */
+/** Calls `visit` with each name below `folder` but `.` and `..`, and its `d_type` (0: unknown); it must not list another folder. */
 export function readNames(folder: number, visit: (name: string, type: number) => void): void {
   const prototype = 'int64_t getdents64(int fd, void *entries, size_t size)'
-  const bytes = Buffer.allocUnsafe(DENTS_SIZE)
+  const bytes = dents
   for (;;) {
     const size = call(prototype, [folder, bytes, DENTS_SIZE], '')
     if (size === 0) return
@@ -96,10 +101,19 @@ export function readLinkFd(fd: number): Buffer {
 
 /** Names of the extended attributes of an open file, in the kernel's order. */
 export function listXattrs(fd: number): string[] {
-  const prototype = 'int64_t flistxattr(int fd, void *list, size_t size)'
-  const size = call(prototype, [fd, xattrBytes, XATTR_SIZE], '')
+  const size = listXattrsInto(fd)
   if (size === 0) return []
   return xattrBytes.toString('latin1', 0, size - 1).split('\0')
+}
+
+function listXattrsInto(fd: number): number {
+  const prototype = 'int64_t flistxattr(int fd, void *list, size_t size)'
+  try {
+    return call(prototype, [fd, xattrBytes, XATTR_NAMES_SIZE], '')
+  } catch (error) {
+    if (!isSystemError(error, 'ERANGE')) throw error
+    return call(prototype, [fd, xattrBytes, XATTR_SIZE], '')
+  }
 }
 
 /** Value of one extended attribute of an open file. */
@@ -194,22 +208,47 @@ function statx(folder: number, path: Buffer, flags: number, name: string): Nativ
   const prototype =
     'int statx(int folder, const void *path, int flags, unsigned int mask, void *result)'
   call(prototype, [folder, path, flags, STATX_BASIC, statBytes], name)
-  const view = statView
-  const inodeLow = view.getUint32(32, true)
-  const inodeHigh = view.getUint32(36, true)
-  const device = `${view.getUint32(136, true)}:${view.getUint32(140, true)}`
-  return {
-    linkCount: view.getUint32(16, true),
-    uid: view.getUint32(20, true),
-    gid: view.getUint32(24, true),
-    mode: view.getUint16(28, true),
-    size: view.getUint32(44, true) * U32_RANGE + view.getUint32(40, true),
-    mtimeSec: view.getInt32(116, true) * U32_RANGE + view.getUint32(112, true),
-    mtimeNsec: view.getUint32(120, true),
-    rdevMajor: view.getUint32(128, true),
-    rdevMinor: view.getUint32(132, true),
-    device,
-    identity: () => `${device}:${inodeHigh}:${inodeLow}`,
+  return new Statx(statView)
+}
+
+/** The answer of one call; texts are made when somebody asks: of most files of a tree nobody does. */
+class Statx implements NativeStat {
+  readonly linkCount: number
+  readonly uid: number
+  readonly gid: number
+  readonly mode: number
+  readonly size: number
+  readonly mtimeSec: number
+  readonly mtimeNsec: number
+  readonly rdevMajor: number
+  readonly rdevMinor: number
+  readonly #inodeLow: number
+  readonly #inodeHigh: number
+  readonly #deviceMajor: number
+  readonly #deviceMinor: number
+
+  constructor(view: DataView) {
+    this.linkCount = view.getUint32(16, true)
+    this.uid = view.getUint32(20, true)
+    this.gid = view.getUint32(24, true)
+    this.mode = view.getUint16(28, true)
+    this.#inodeLow = view.getUint32(32, true)
+    this.#inodeHigh = view.getUint32(36, true)
+    this.size = view.getUint32(44, true) * U32_RANGE + view.getUint32(40, true)
+    this.mtimeSec = view.getInt32(116, true) * U32_RANGE + view.getUint32(112, true)
+    this.mtimeNsec = view.getUint32(120, true)
+    this.rdevMajor = view.getUint32(128, true)
+    this.rdevMinor = view.getUint32(132, true)
+    this.#deviceMajor = view.getUint32(136, true)
+    this.#deviceMinor = view.getUint32(140, true)
+  }
+
+  get device(): string {
+    return `${this.#deviceMajor}:${this.#deviceMinor}`
+  }
+
+  identity(): string {
+    return `${this.device}:${this.#inodeHigh}:${this.#inodeLow}`
   }
 }
 

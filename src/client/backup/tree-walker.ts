@@ -54,7 +54,7 @@ export async function* borrowed(
 }
 
 /**
- * The unified pxar archive of the tree at `root` in pieces of about 1 MiB, which belong to the receiver until it disposes of
+ * The unified pxar archive of the tree at `root` in pieces of about 2 MiB, which belong to the receiver until it disposes of
  * them: their memory is filled again. The same tree gives the same bytes as stock's client. Leaving the loop early or aborting
  * `signal` ends the walk and leaves nothing behind. Errors: those of errors.ts beside this file.
  */
