@@ -27,8 +27,8 @@ import { type BenchServer, clientCommand, startBenchServerOver } from './support
 const STORE = 'bucket'
 const MIB = 1 << 20
 const CHUNK_SIZE = 4 * MIB
-/** Chunks of 4 MiB that our client has under way: 16 MiB of uploads, 8 reads ahead. The bare library has as many. */
-const UPLOADS = 4
+/** Chunks of 4 MiB that our client has under way: 24 MiB of uploads, 8 reads ahead. The bare library has as many. */
+const UPLOADS = 5
 const READS = 8
 const PLANTERS = 32
 const RAW = join(import.meta.dirname, 'support', 'raw-s3.ts')
