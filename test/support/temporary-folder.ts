@@ -1,5 +1,5 @@
 /** A folder for one test, removed after it. */
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,6 +7,12 @@ import { after, type TestContext } from 'node:test'
 
 const MEMORY_FOLDER = '/dev/shm'
 const RETRIES_MAX = 5
+/** Hooks run in the order in which they were made: a store that is closed after its folder went makes its state file anew. */
+const removed: string[] = []
+
+process.once('exit', () => {
+  for (const path of removed) rmSync(path, { recursive: true, force: true })
+})
 
 export interface TemporaryFolderOptions {
   /** A folder on a disk with all its ways (flags, `syncfs`, extended attributes), not in memory. */
@@ -24,8 +30,10 @@ export async function makeTemporaryFolder(
   const parent = options.onDisk !== true && isWritable(MEMORY_FOLDER) ? MEMORY_FOLDER : tmpdir()
   const path = await mkdtemp(join(parent, 'cairn-test-'))
   // Whoever is ending may write a last file meanwhile.
-  const remove = async (): Promise<void> =>
+  const remove = async (): Promise<void> => {
+    removed.push(path)
     await rm(path, { recursive: true, force: true, maxRetries: RETRIES_MAX, retryDelay: 100 })
+  }
   if (context) context.after(remove)
   else after(remove)
   return path
