@@ -159,7 +159,7 @@ export const BUCKET_GUARDS: readonly Guard[] = [
     cuts: [
       {
         file: `${CHUNKS}/s3-backend.ts`,
-        find: '    const isSuspect = await this.provisional.isSuspect(digest)\n    if (isSuspect) await this.provisional.note(digest, blob)\n',
+        find: '    const isSuspect = await this.provisional.isSuspect(digest)\n    if (isSuspect) await this.provisional.note(digest, blob, waiting)\n',
         replace: '    const isSuspect = false\n',
       },
     ],

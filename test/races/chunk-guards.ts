@@ -14,7 +14,7 @@ export const CHUNK_GUARDS: readonly Guard[] = [
     cuts: [
       {
         file: `${CHUNKS}/s3-backend.ts`,
-        find: '    if (isSuspect) await this.provisional.note(digest, blob)\n',
+        find: '    if (isSuspect) await this.provisional.note(digest, blob, waiting)\n',
         replace: '',
       },
     ],

@@ -114,8 +114,14 @@ const SIZES: readonly SourcePatch[] = [
   {
     id: 'short pieces of indexes',
     file: 'src/datastore/collection/mark-index.ts',
-    find: 'export const PIECE_SIZE = 4 << 20',
+    find: 'export const PIECE_SIZE = 1 << 20',
     replace: 'export const PIECE_SIZE = 1 << 10',
+  },
+  {
+    id: 'pieces of indexes that fill no page',
+    file: 'src/datastore/collection/mark-index.ts',
+    find: 'const PAGES_ENTRIES = 512',
+    replace: 'const PAGES_ENTRIES = 1',
   },
   {
     id: 'short pieces of kept lists',

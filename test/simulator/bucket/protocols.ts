@@ -8,7 +8,7 @@ const BACKEND = 'src/storage/bucket-chunks/s3-backend.ts'
 const DELETES = 'src/datastore/collection/bucket/deletes.ts'
 const MARKERS = 'globalThis.cairnSimulator.markers'
 const PUT_OF_OURS = `    const isSuspect = await this.provisional.isSuspect(digest)
-    if (isSuspect) await this.provisional.note(digest, blob)
+    if (isSuspect) await this.provisional.note(digest, blob, waiting)
     const { cache } = this.#options
     // Written beside the upload, but it gets its name only when the object is there (races.md R-36).
     await using copy = isCached && !isSuspect ? cache?.stage(digest, blob) : null
