@@ -13,6 +13,8 @@ import type { World } from './world.ts'
 
 /** Longer than any grace, and than a clock was set back. */
 const LATER_MS = 6 * 86_400_000
+/** No file system's times are coarser, and collections rely on that: what they know of folders is lost in such a world. */
+const TIME_STEP_MAX_MS = 2_000
 const CHUNK = /^[0-9a-f]{64}$/
 const TEMPORARY = /\.tmp_[A-Za-z0-9]{6}$/
 
@@ -22,6 +24,9 @@ export function beginEnd(world: World): void {
   if (!world.current.isAlive || world.current.shutdown.signal.aborted) world.newProcess()
   world.startHelper('last collection', async () => {
     const store = await world.current.lookup()
+    if (world.timeStepMs > TIME_STEP_MAX_MS) {
+      await store.fs.unlink(`${store.core.collection.folder}/folder-sizes`).catch(() => {})
+    }
     await collect(store, { progress: silentProgress(), upid: UPID, isConfirmed: true })
     checkLeft(world)
   })

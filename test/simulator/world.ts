@@ -105,6 +105,7 @@ export class World implements Scene {
   current: SimProcess
   violation: Violation | null = null
   /** Chunks that clients have. */
+  readonly timeStepMs: number
   readonly chunkCount: number
   /** No call fails, and nothing but operations and ends of processes changes the disk. */
   readonly isGentle: boolean
@@ -124,6 +125,7 @@ export class World implements Scene {
   constructor(options: WorldOptions, policy: Policy) {
     this.settings = options.settings
     this.chunkCount = options.chunkCount
+    this.timeStepMs = options.timeStepMs
     this.isGentle = options.isGentle
     this.countsUses = options.countsUses
     this.hasAlias = options.hasAlias
