@@ -15,6 +15,15 @@ import {
 /** Also what a crash left of writing them. */
 const GROUP_FILE = new RegExp(`^(?:${OWNER_FILE}|${NOTES_FILE})(?:\\.tmp_[A-Za-z0-9]+)?$`)
 
+/** Whether there is nothing in the group that keeps it. Without its lock that may change at any time. */
+export async function isEmptyGroup(
+  store: Datastore,
+  ns: NamespacePath,
+  group: GroupRef,
+): Promise<boolean> {
+  return (await namesIn(store, groupPath(store.path, ns, group))).every(isOfEmptyGroup)
+}
+
 /**
  * Removes a group without snapshots: rests of removals, notes and owner (in the bucket first), folder; true if it is
  * gone. Anything else in it keeps it as it is. The caller holds its lock and removes the lock file.
@@ -26,8 +35,7 @@ export async function removeEmptyGroup(
 ): Promise<boolean> {
   const path = groupPath(store.path, ns, group)
   const names = await namesIn(store, path)
-  const isRest = (name: string): boolean => name.startsWith(REMOVED_PREFIX)
-  if (names.some((name) => !isRest(name) && !GROUP_FILE.test(name))) return false
+  if (!names.every(isOfEmptyGroup)) return false
   await removeRests(store, path)
   await removeRemoteFiles(store, ns, group)
   // The owner last: a group without is nobody's.
@@ -36,6 +44,10 @@ export async function removeEmptyGroup(
   const isGone = await store.files.removeEmptyFolder(path)
   if (isGone) await syncGroups(store, `${namespacePath(store.path, ns)}/${group.type}`)
   return isGone
+}
+
+function isOfEmptyGroup(name: string): boolean {
+  return name.startsWith(REMOVED_PREFIX) || GROUP_FILE.test(name)
 }
 
 /** Whoever removed the namespace meanwhile has made that durable, and this with it. */

@@ -1,7 +1,7 @@
 /** Namespaces, groups, snapshots: what their changes and removals do, and say when something is in the way. */
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { suite, test } from 'node:test'
+import { mock, suite, test } from 'node:test'
 import { backUp, begin, makeTestStore } from '../../test/support/test-store.ts'
 import { parseGroup } from '../formats/names.ts'
 import { joinNamespace, parseNamespace, ROOT_NAMESPACE } from '../formats/namespace.ts'
@@ -52,6 +52,17 @@ suite('forgetSnapshot()', () => {
         `failed to delete snapshot - removing backup snapshot "${store.path}/host/web1/2026-01-02T00:00:00Z" ` +
         'failed - No such file or directory (os error 2)',
     })
+  })
+
+  test('takes the lock of the group only with the last one: a backup that begins meanwhile is not refused', async (context) => {
+    const { store } = await makeTestStore(context)
+    await backUp(store, DAY_1, ['one'])
+    await backUp(store, DAY_2, ['one'])
+    const locks = mock.method(store.locks, 'lockGroup')
+    await forgetSnapshot(store, ROOT, REF_1)
+    assert.equal(locks.mock.callCount(), 0)
+    await forgetSnapshot(store, ROOT, REF_2)
+    assert.equal(locks.mock.callCount(), 1)
   })
 
   test('refuses protected ones and those in use', async (context) => {

@@ -15,7 +15,7 @@ import type { NamespacePath } from '../formats/namespace.ts'
 import type { Datastore } from './datastore.ts'
 import { quote } from './debug-text.ts'
 import { errors } from './errors.ts'
-import { removeEmptyGroup } from './empty-group.ts'
+import { isEmptyGroup, removeEmptyGroup } from './empty-group.ts'
 import {
   groupPath,
   PROTECTED_FILE,
@@ -117,13 +117,17 @@ async function syncGroup(store: Datastore, folder: string): Promise<void> {
   }
 }
 
-/** A group in use stays: its session has the lock, and decides itself. */
+/**
+ * A group in use stays: its session has the lock, and decides itself. Whoever begins a backup while we hold it is
+ * refused: so it is only taken where the group may go.
+ */
 async function tryRemoveGroup(
   store: Datastore,
   ns: NamespacePath,
   ref: SnapshotRef,
 ): Promise<void> {
   const group = groupOf(ref)
+  if (!(await isEmptyGroup(store, ns, group))) return
   let lock: FileLock
   try {
     lock = await store.locks.lockGroup(ns, group)
