@@ -80,14 +80,13 @@ export function statAt(folder: number, name: string): NativeStat {
 /** Calls `visit` with each name below `folder` but `.` and `..`, and its `d_type` (0: unknown); it must not list another folder. */
 export function readNames(folder: number, visit: (name: string, type: number) => void): void {
   const prototype = 'int64_t getdents64(int fd, void *entries, size_t size)'
-  const bytes = dents
   for (;;) {
-    const size = call(prototype, [folder, bytes, DENTS_SIZE], '')
+    const size = call(prototype, [folder, dents, DENTS_SIZE], '')
     if (size === 0) return
-    for (let start = 0; start < size; start += bytes.readUInt16LE(start + 16)) {
+    for (let start = 0; start < size; start += dents.readUInt16LE(start + 16)) {
       const nameStart = start + 19
-      const name = bytes.toString('latin1', nameStart, bytes.indexOf(0, nameStart))
-      if (name !== '.' && name !== '..') visit(name, bytes[start + 18] as number)
+      const name = dents.toString('latin1', nameStart, dents.indexOf(0, nameStart))
+      if (name !== '.' && name !== '..') visit(name, dents[start + 18] as number)
     }
   }
 }
