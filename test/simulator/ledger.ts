@@ -11,6 +11,8 @@ export interface Expected {
   notes: string | null
   /** Calls that set notes and have not been answered. */
   settingNotes: number
+  /** Calls that set notes, answered or not. */
+  notesCalls: number
   /** A verification wrote its state. */
   isVerified: boolean
 }
@@ -37,6 +39,7 @@ export class Ledger {
       mayBeGone: false,
       notes: null,
       settingNotes: 0,
+      notesCalls: 0,
       isVerified: false,
     }
     this.snapshots.set(key, expected)

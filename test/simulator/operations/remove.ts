@@ -43,16 +43,19 @@ export async function setNotes(running: Running): Promise<void> {
   const expected = world.ledger.snapshots.get(some.key)
   for (let round = 1 + random.below(3); round > 0; round -= 1) {
     const notes = `${round} by ${actor.name}`
-    // Of two at a time either may be the last.
-    const isAlone = expected?.settingNotes === 0
-    if (expected !== undefined) {
-      expected.notes = null
-      expected.settingNotes += 1
+    if (expected === undefined) {
+      await setSnapshotNotes(store, some.ns, some.ref, notes)
+      continue
     }
+    // Of two at a time either may be the last: also one that began and was answered during this call.
+    const isAlone = expected.settingNotes === 0
+    expected.notes = null
+    expected.settingNotes += 1
+    expected.notesCalls += 1
+    const call = expected.notesCalls
     await setSnapshotNotes(store, some.ns, some.ref, notes)
-    if (expected === undefined) continue
     expected.settingNotes -= 1
-    if (isAlone && expected.settingNotes === 0) expected.notes = notes
+    if (isAlone && expected.notesCalls === call) expected.notes = notes
   }
 }
 
