@@ -41,7 +41,7 @@ export function parseMatchEntry(
 
 /** A pattern of `--pattern`: at least two characters, not ending in a backslash (pxar.md 16.1). */
 export function parseRestorePattern(text: string): MatchEntry {
-  if (!/^.+[^\\]$/.test(text)) {
+  if (!/^[^\n]+[^\\]$/.test(text)) {
     throw errors.PATTERN_INVALID({ text: `value does not match the regex pattern: '${text}'` })
   }
   return parseMatchEntry(Buffer.from(text).toString('latin1'), 'include')

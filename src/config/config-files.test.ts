@@ -119,6 +119,18 @@ suite('ConfigFiles', () => {
     assert.ok(waitedMs >= 10_000 && waitedMs < 11_000, `waited ${waitedMs} ms`)
   })
 
+  test('update() refuses a file that is not UTF-8, and names the line', async () => {
+    const files = await open()
+    const text = 'user: a@pbs\n\tcomment caf\xe9\n'
+    await writeFile(files.pathOf(USER_FILE), text, 'latin1')
+    const { value } = await files.read(USER_FILE)
+    assert.notEqual(findSection(value, 'user', 'a@pbs'), null)
+    await assert.rejects(addUser(files, 'b@pbs'), {
+      message: "Cannot read configuration file 'user.cfg': line 2 is not UTF-8",
+    })
+    assert.equal(await readFile(files.pathOf(USER_FILE), 'latin1'), text)
+  })
+
   test('an error in update() leaves the file as it was', async () => {
     const files = await open()
     await addUser(files, 'a@pbs')

@@ -5,6 +5,7 @@
  * Lock files: rest-api.md 1.5, datastore-semantics.md 5.1 ("config", 10 s). Lock order: `user.cfg` before the files of
  * secrets (`token.shadow`, `shadow.json`, `tfa.json`); no other two are held at once.
  */
+import { isUtf8 } from 'node:buffer'
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { KeyedLock } from '../base/async/keyed-lock.ts'
@@ -51,6 +52,7 @@ const LOCK_MODE = 0o660
 /** Far above any real configuration; guards against a device or a log in its place. */
 const FILE_SIZE_MAX = 64 * 1024 * 1024
 const ABSENT = 'absent'
+const LINE_END = 0x0a
 
 export class ConfigFiles {
   readonly fs: FileSystem
@@ -87,7 +89,8 @@ export class ConfigFiles {
 
   /**
    * Replaces the value of `file` by what `change` makes of the present one, under the lock file; the same value means
-   * no write. Errors: LOCK_BUSY after 10 s, CONFIG_MODIFIED if `digest` is given and is not the present one.
+   * no write. Errors: LOCK_BUSY after 10 s, CONFIG_MODIFIED if `digest` is given and is not the present one,
+   * CONFIG_UNREADABLE for a file that is not UTF-8: writing it back would change what nobody asked to change.
    */
   async update<T>(
     file: ConfigFile<T>,
@@ -109,6 +112,7 @@ export class ConfigFiles {
     }
     const next = await change(current.value)
     if (next === current.value) return
+    checkText(file, await this.#readBytes(file))
     const stat = await this.#stat(file)
     await atomicWrite(this.fs, this.pathOf(file), file.format(next), {
       mode: stat === null ? file.mode : stat.mode & (file.modeMask ?? 0o7777),
@@ -157,6 +161,17 @@ function isRoot(): boolean {
 
 function versionOf(stat: FileStat): string {
   return `${stat.dev}:${stat.ino}:${stat.size}:${stat.mtimeNs}:${stat.ctimeNs}`
+}
+
+function checkText(file: { readonly name: string }, bytes: Uint8Array): void {
+  if (isUtf8(bytes)) return
+  let line = 1
+  for (let start = 0; start < bytes.length; line += 1) {
+    const end = bytes.indexOf(LINE_END, start) + 1 || bytes.length
+    if (!isUtf8(bytes.subarray(start, end))) break
+    start = end
+  }
+  throw errors.CONFIG_UNREADABLE({ file: file.name, reason: `line ${line} is not UTF-8` })
 }
 
 function digestOf(bytes: Uint8Array): string {

@@ -163,6 +163,20 @@ suite('parseSectionConfig()', () => {
     assert.deepEqual(named, ['a b:', 'user x', 't id'])
   })
 
+  // A comment may hold U+2028: the lines behind it, the path or that a user is disabled, have to stay in force.
+  for (const breaking of ['\u2028', '\u2029', '\u0085', '\r', '\v']) {
+    test(`reads on behind a value with U+${breaking.charCodeAt(0).toString(16)}`, () => {
+      const config = parseSectionConfig(`user: x\n\tcomment a${breaking}b\n\tenable false\n`)
+      const section = findSection(config, 'user', 'x')
+      assert.deepEqual(section?.properties, [
+        ['comment', `a${breaking}b`],
+        ['enable', 'false'],
+      ])
+      const next = changeSection(config, { type: 'user', id: 'x' }, new Map([['comment', 'c']]))
+      assert.equal(formatSectionConfig(next), 'user: x\n\tcomment c\n\tenable false\n')
+    })
+  }
+
   // Colons, or spaces before something else, were tried in every combination: 64 KiB took 25 s.
   test('takes time in proportion to the text', () => {
     const lines = [

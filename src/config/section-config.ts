@@ -41,7 +41,6 @@ export type SectionChanges = ReadonlyMap<string, string | readonly string[] | nu
 /** Of lines without white space at their ends: each takes time in proportion to the line, whatever is in it. */
 const HEADING = /^(\S+)(?:[ \t]+(\S+))?$/
 const PROPERTY = /^[ \t]+(\S+)(?:[ \t]+(.*))?$/s
-const LINE_BREAK = /[\r\u2028\u2029]/
 
 /** The sections and all other lines of `text`; never fails, what is no section is kept as it is. */
 export function parseSectionConfig(text: string): SectionConfig {
@@ -146,7 +145,7 @@ function parseHeading(line: string): { readonly type: string; readonly id: strin
 
 function parseProperty(line: string): readonly [key: string, value: string] | null {
   const [, key, value = ''] = PROPERTY.exec(line.trimEnd()) ?? []
-  return key === undefined || LINE_BREAK.test(value) ? null : [key, value]
+  return key === undefined ? null : [key, value]
 }
 
 function sectionOf(type: string, id: string, lines: readonly string[]): Section {

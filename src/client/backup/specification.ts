@@ -12,7 +12,7 @@ export interface Specification {
   readonly path: string
 }
 
-export const SPECIFICATION_PATTERN = /^([a-zA-Z0-9_-]+\.(pxar|img|conf|log)):(.+)$/
+export const SPECIFICATION_PATTERN = /^([a-zA-Z0-9_-]+\.(pxar|img|conf|log)):([^\n]+)$/
 
 /** @throws SPECIFICATION_INVALID */
 export function parseSpecification(text: string): Specification {
