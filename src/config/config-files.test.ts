@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { chmod, chown, readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { makeTemporaryFolder } from '../../test/support/temporary-folder.ts'
@@ -139,6 +139,25 @@ suite('ConfigFiles', () => {
     })
     await assert.rejects(failing, { message: 'no' })
     assert.equal(await readFile(files.pathOf(USER_FILE), 'utf8'), 'user: a@pbs\n')
+  })
+})
+
+suite('ensurePlaces()', () => {
+  const skip = process.geteuid?.() === 0 ? false : 'needs root'
+  test("makes what is missing the configuration's owner's, also below folders of root", {
+    skip,
+  }, async () => {
+    const folder = await makeTemporaryFolder()
+    const at = (name: string): string => join(folder, name)
+    const options = { configDir: at('etc'), logDir: at('var/log'), runDir: at('run') }
+    const paths = resolvePaths({ ...options, data: at('data'), stateDir: at('lib') })
+    await mkdir(paths.config)
+    await chown(paths.config, 34, 34)
+    await ensurePlaces(nodeFileSystem, paths)
+    const { state, log, tasks, run, locks } = paths
+    for (const path of [state, log, tasks, run, locks]) {
+      assert.deepEqual(await ownerOf(path), [34, 34], path)
+    }
   })
 })
 

@@ -59,24 +59,32 @@ export function resolvePaths(options: PlaceOptions, cwd: string = process.cwd())
 
 /** Makes the folders that are missing; the configuration folder readable by its owner only, as stock's is. */
 export async function ensurePlaces(fs: FileSystem, paths: Paths): Promise<void> {
-  await makeFolder(fs, paths.config, 0o700)
-  await makeFolder(fs, paths.state, 0o755)
-  await makeFolder(fs, paths.log, 0o755)
-  await makeFolder(fs, join(paths.log, 'api'), 0o755)
-  await makeFolder(fs, paths.tasks, 0o755)
-  await makeFolder(fs, paths.run, 0o755)
-  await makeFolder(fs, paths.locks, 0o755)
+  await makeFolder(fs, paths.config, { mode: 0o700, ownerOf: dirname(paths.config) })
+  const places = [
+    paths.state,
+    paths.log,
+    join(paths.log, 'api'),
+    paths.tasks,
+    paths.run,
+    paths.locks,
+  ]
+  // Also those whose parents are root's, as `/run`: a stock server that comes back must be able to write there.
+  for (const path of places) await makeFolder(fs, path, { mode: 0o755, ownerOf: paths.config })
 }
 
-/** As root, a new folder belongs to whom the one above belongs to. */
-async function makeFolder(fs: FileSystem, path: string, mode: number): Promise<void> {
+/** As root, a new folder belongs to whom the folder `ownerOf` belongs to. */
+async function makeFolder(
+  fs: FileSystem,
+  path: string,
+  { mode, ownerOf }: { readonly mode: number; readonly ownerOf: string },
+): Promise<void> {
   try {
     await fs.stat(path)
   } catch (error) {
     if (!isSystemError(error, 'ENOENT')) throw error
     await fs.mkdir(path, { recursive: true, mode })
     if (process.geteuid?.() !== 0) return
-    const { uid, gid } = await fs.stat(dirname(path))
+    const { uid, gid } = await fs.stat(ownerOf)
     await fs.chown(path, uid, gid)
   }
 }

@@ -45,6 +45,22 @@ function entry(pid: number, starttime: number, read: number, write: number): obj
 }
 
 suite('ActiveOperations', () => {
+  const skip = process.geteuid?.() === 0 ? false : 'needs root'
+  test('gives folder, lock and file to the owner that it was told', { skip }, async (context) => {
+    const folder = await makeFolder(context)
+    const owner = { uid: 34, gid: 34 }
+    const options = { clock: systemClock, folder, self: { pid: 10, starttime: 1000 }, owner }
+    const isAlive = async () => false
+    const operations = new ActiveOperations({ ...options, fs: nodeFileSystem, isAlive })
+    opened.add(operations)
+    using _read = operations.begin('a', 'read')
+    await operations.flush()
+    for (const path of [folder, `${folder}/a`, `${folder}/a.lock`]) {
+      const { uid, gid } = statSync(path)
+      assert.deepEqual({ uid, gid }, owner, path)
+    }
+  })
+
   test('counts by datastore and kind until each is disposed, once', async (context) => {
     const operations = open(await makeFolder(context), 10)
     const write = operations.begin('a', 'write')

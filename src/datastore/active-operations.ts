@@ -7,7 +7,7 @@
  */
 import { SharedRun } from '../base/async/shared-run.ts'
 import { releaseOnce } from '../base/async/wait-list.ts'
-import { toError } from '../base/errors.ts'
+import { isSystemError, toError } from '../base/errors.ts'
 import { atomicWrite } from '../base/fs/atomic-write.ts'
 import { lockFile } from '../base/fs/file-lock.ts'
 import type { FileSystem } from '../base/fs/file-system.ts'
@@ -175,7 +175,7 @@ export class ActiveOperations {
 
   async #lock(store: string) {
     const { fs, clock, folder, owner } = this.#options
-    await fs.mkdir(folder, { recursive: true, mode: FOLDER_MODE })
+    await makeFolder(fs, folder, owner)
     return await lockFile(fs, `${this.#path(store)}.lock`, {
       kind: 'exclusive',
       timeoutMs: LOCK_WAIT_MS,
@@ -187,6 +187,21 @@ export class ActiveOperations {
 
   #path(store: string): string {
     return `${this.#options.folder}/${store}`
+  }
+}
+
+/** It belongs to whom the files belong: a stock server, which is not root, makes its own in it. */
+async function makeFolder(
+  fs: FileSystem,
+  path: string,
+  owner: ActiveOperationsOptions['owner'],
+): Promise<void> {
+  try {
+    await fs.stat(path)
+  } catch (error) {
+    if (!isSystemError(error, 'ENOENT')) throw error
+    await fs.mkdir(path, { recursive: true, mode: FOLDER_MODE })
+    if (owner !== undefined) await fs.chown(path, owner.uid, owner.gid)
   }
 }
 

@@ -13,7 +13,10 @@ interface ProcessIdFile {
 /** Says that `pid` serves from now on. */
 export async function writeProcessId(fs: FileSystem, { run, pid }: ProcessIdFile): Promise<void> {
   const text = Buffer.from(`${pid}\n`)
-  await atomicWrite(fs, processIdPath(run), text, { mode: 0o644, durable: false })
+  // As root: whoever owns the folder, a stock server that comes back, writes it next.
+  const { uid, gid } = await fs.stat(run)
+  const owner = process.geteuid?.() === 0 ? { uid, gid } : undefined
+  await atomicWrite(fs, processIdPath(run), text, { mode: 0o644, owner, durable: false })
 }
 
 /** The process that serves; null without one. */
