@@ -176,6 +176,12 @@ export const errors = defineErrors({
   // Snapshots (6, 9.1)
   SNAPSHOT_MISSING: { kind: 'Invalid', message: ({ text }: Text) => text },
   SNAPSHOT_PROTECTED: { kind: 'Conflict', message: ({ text }: Text) => text },
+  /** In a bucket only: what is there may be half of it. */
+  SNAPSHOT_LEAVING: {
+    kind: 'Conflict',
+    message: ({ path }: LockPath) =>
+      `Cannot change snapshot ${quote(path)}: its removal began and did not end; forget it again, or let a collection end it`,
+  },
   SNAPSHOT_CHANGED: {
     kind: 'Conflict',
     message: ({ path }: LockPath) =>

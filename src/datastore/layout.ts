@@ -22,6 +22,9 @@ export const PENDING_MANIFEST_PREFIX = '.index.json.blob.pending-'
 /** In the folder of a session that failed at its very end: whatever the bucket has of it, it is not finished. */
 export const FAILED_FILE = '.failed'
 
+/** In the folder of a snapshot whose removal from the bucket began: what is there may be half of it. */
+export const REMOVING_FILE = '.removing'
+
 /** Files that listings show: regular files of these names. */
 export const SNAPSHOT_FILE = /^.*\.(?:[fd]idx|blob)$/
 

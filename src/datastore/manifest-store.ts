@@ -11,6 +11,7 @@ import { osErrorText } from '../storage/os-error-text.ts'
 import type { Datastore } from './datastore.ts'
 import { errors } from './errors.ts'
 import { relativeSnapshotPath, snapshotPath } from './layout.ts'
+import { checkNotLeaving } from './remove-from-bucket.ts'
 
 export interface StoredManifest {
   readonly manifest: Manifest
@@ -58,7 +59,7 @@ export async function readManifestBlob(
 
 /**
  * Replaces the `unprotected` part by what `change` makes of it as it is now; everything else stays as it is, so no
- * caller can break a signature. Throws as `readManifest`, MANIFEST_LOCK_BUSY after five seconds.
+ * caller can break a signature. Throws as `readManifest`, SNAPSHOT_LEAVING, MANIFEST_LOCK_BUSY after five seconds.
  */
 export async function updateUnprotected(
   store: Datastore,
@@ -67,6 +68,7 @@ export async function updateUnprotected(
   change: (unprotected: JsonObject) => JsonObject,
 ): Promise<void> {
   await using _lock = await store.locks.lockManifest(ns, ref)
+  await checkNotLeaving(store, ns, ref)
   const { manifest } = await readManifest(store, ns, ref)
   const unprotected = change({ ...manifest.unprotected })
   const blob = await encodeManifestBlob({ ...manifest, unprotected })

@@ -2,13 +2,15 @@
  * After a crash (races.md R-62): snapshots that our own sessions began and did not finish are removed, under their
  * locks. Any other folder without a manifest may be somebody's only copy: it is reported and never removed by itself.
  */
-import { errorChain, hasCode, isSystemError } from '../base/errors.ts'
+import { hasCode, isSystemError } from '../base/errors.ts'
 import { MANIFEST_NAME } from '../formats/archive-name.ts'
 import { groupOf, type SnapshotRef } from '../formats/names.ts'
 import type { NamespacePath } from '../formats/namespace.ts'
 import { completeFromBucket } from './bucket/complete-snapshot.ts'
+import { isBucketOurs } from './bucket/is-ours.ts'
 import type { Datastore } from './datastore.ts'
 import { removeEmptyGroup } from './empty-group.ts'
+import { findBegun, finishBegun } from './finish-begun.ts'
 import { finishRemovals } from './finish-removals.ts'
 import { listGroups } from './groups.ts'
 import type { JournalEntry } from './journal.ts'
@@ -26,7 +28,12 @@ import { listSnapshots } from './snapshots.ts'
 export async function recoverJournalled(store: Datastore): Promise<string[]> {
   const removed: string[] = []
   const entries = await store.core.journal.list()
-  if (entries.every((entry) => isLive(store, entry)) || !(await isBucketOurs(store))) return removed
+  if (
+    entries.every((entry) => isLive(store, entry)) ||
+    !(await isBucketOurs(store, 'unfinished snapshots'))
+  ) {
+    return removed
+  }
   for (const entry of entries) {
     if (entry.base !== store.path || isLive(store, entry)) continue
     const path = await recoverEntry(store, entry)
@@ -37,17 +44,21 @@ export async function recoverJournalled(store: Datastore): Promise<string[]> {
   return removed
 }
 
-/** Folders of snapshots without a manifest; hidden rests of removals that a crash interrupted are removed on the way. */
+/** Folders of snapshots without a manifest; removals that a crash interrupted are ended on the way. */
 export async function* findUnfinished(store: Datastore): AsyncGenerator<string> {
   for (const ns of await listNamespaces(store)) {
     for (const group of await listGroups(store, ns)) {
-      if (store.settings.maintenance === null) await finishRemovals(store, ns, group)
+      if (store.settings.maintenance === null) {
+        await finishRemovals(store, ns, group)
+        await findBegun(store, ns, group)
+      }
       for (const { ref, finished } of await listSnapshots(store, ns, group)) {
         if (finished || (await isInUse(store, ns, ref))) continue
         yield snapshotPath(store.path, ns, ref)
       }
     }
   }
+  await finishBegun(store)
 }
 
 /** Whether a session, of the server that ran before us perhaps, is still at it. */
@@ -96,19 +107,6 @@ async function tryLocks(
     await group?.release()
     if (hasCode(error, 'GROUP_LOCK_BUSY', 'SNAPSHOT_LOCK_BUSY')) return null
     throw error
-  }
-}
-
-/** If it is, a copy of ourselves hears of it now: what is unfinished here may be a running backup there (races.md R-59). */
-async function isBucketOurs({ name, bucket, log }: Datastore): Promise<boolean> {
-  if (bucket === null) return true
-  try {
-    if ((await bucket.holder.check()) !== null) return false
-    await bucket.holder.raise()
-    return true
-  } catch (error) {
-    log.warn('unfinished snapshots stay', { store: name, error: errorChain(error) })
-    return false
   }
 }
 

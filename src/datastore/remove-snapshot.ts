@@ -2,7 +2,7 @@
  * Removal of a snapshot (datastore-semantics.md 5.4, 9.1, 22).
  *
  * Order: snapshot lock, manifest lock, protection looked at under them; a durable note for the collection; the objects
- * in the bucket, if there is one, the manifest first (a failure keeps what is here; races.md R-57); the folder is renamed
+ * in the bucket, if there is one, the manifest first (a failure keeps what is here, `remove-from-bucket.ts`); the folder is renamed
  * to a hidden name, which ends the snapshot for every observer at once, and that is made durable; then its files go; then
  * the lock files, while still held. A crash in between leaves a hidden folder that the next start removes; it is never
  * renamed back.
@@ -16,14 +16,9 @@ import type { Datastore } from './datastore.ts'
 import { quote } from './debug-text.ts'
 import { errors } from './errors.ts'
 import { isEmptyGroup, removeEmptyGroup } from './empty-group.ts'
-import {
-  groupPath,
-  PROTECTED_FILE,
-  relativeSnapshotPath,
-  removedName,
-  snapshotPath,
-} from './layout.ts'
+import { groupPath, PROTECTED_FILE, removedName, snapshotPath } from './layout.ts'
 import { endLock, type FileLock } from './locks.ts'
+import { removeFromBucket } from './remove-from-bucket.ts'
 
 export type RemoveOutcome = 'removed' | 'protected' | 'missing' | 'spared'
 
@@ -83,7 +78,7 @@ export async function removeFolder(
   if (!(await store.files.exists(snapshotPath(store.path, ns, ref)))) return false
   // A collection tells by this what was removed from what vanished (races.md R-69).
   await store.core.collection.noteRemoval({ kind: 'snapshot', ns, ref })
-  await store.bucket?.tree.removeTree(relativeSnapshotPath(ns, ref))
+  await removeFromBucket(store, ns, ref)
   const hidden = `${folder}/${removedName(ref, randomBytes(4).toString('hex'))}`
   try {
     await store.fs.rename(snapshotPath(store.path, ns, ref), hidden)

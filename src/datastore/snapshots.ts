@@ -8,6 +8,7 @@ import type { Datastore } from './datastore.ts'
 import { snapshotText } from './debug-text.ts'
 import { errors } from './errors.ts'
 import { PROTECTED_FILE, relativeSnapshotPath, SNAPSHOT_FILE, snapshotPath } from './layout.ts'
+import { checkNotLeaving } from './remove-from-bucket.ts'
 import { removeSnapshot } from './remove-snapshot.ts'
 import { listSnapshotRefs } from './snapshot-refs.ts'
 
@@ -113,7 +114,7 @@ export async function isProtected(
   return await store.files.exists(`${snapshotPath(store.path, ns, ref)}/${PROTECTED_FILE}`)
 }
 
-/** Sets or unsets the flag. Throws SNAPSHOT_MISSING, LOCKED while the snapshot is in use. */
+/** Sets or unsets the flag. Throws SNAPSHOT_MISSING, SNAPSHOT_LEAVING, LOCKED while the snapshot is in use. */
 export async function setProtected(
   store: Datastore,
   ns: NamespacePath,
@@ -129,6 +130,7 @@ export async function setProtected(
   await using _lock = await lockForProtection(store, ns, ref)
   // Removed or moved away before the lock was ours.
   await checkExists()
+  if (value) await checkNotLeaving(store, ns, ref)
   await (value ? protect : unprotect)(store, ns, ref)
   await store.files.syncNames(path)
 }

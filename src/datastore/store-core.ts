@@ -9,6 +9,8 @@ import type { FileHandle, FileSystem } from '../base/fs/file-system.ts'
 import { ProcessLock } from '../base/fs/record-lock.ts'
 import type { Log } from '../base/log.ts'
 import type { Clock } from '../base/time/clock.ts'
+import type { SnapshotRef } from '../formats/names.ts'
+import type { NamespacePath } from '../formats/namespace.ts'
 import { type BucketDoors, type OpenBucket, openBucket } from './bucket/open-bucket.ts'
 import { CollectionState } from './collection/state.ts'
 import { errors } from './errors.ts'
@@ -36,6 +38,11 @@ export interface StoreCoreOptions {
   readonly bucket?: BucketDoors | null
 }
 
+export interface BegunRemoval {
+  readonly ns: NamespacePath
+  readonly ref: SnapshotRef
+}
+
 /** Another process stamps within milliseconds. */
 const USE_MARK_RETRY_MS = 20
 
@@ -52,6 +59,8 @@ export class StoreCore {
   readonly journal: Journal
   readonly collection: CollectionState
   readonly missing: MissingChunks
+  /** Snapshots whose removal from the bucket began and did not end, by their path (races.md R-57). */
+  readonly begunRemovals = new Map<string, BegunRemoval>()
 
   readonly #fs: FileSystem
   readonly #options: StoreCoreOptions

@@ -5,6 +5,7 @@ import { suite, test, type TestContext } from 'node:test'
 import { setSnapshotNotes } from '../../src/datastore/manifest-store.ts'
 import { removeSnapshot } from '../../src/datastore/remove-snapshot.ts'
 import { ROOT_NAMESPACE as ROOT } from '../../src/formats/namespace.ts'
+import { REQUEST_LIFE_MS } from '../../src/storage/ledger.ts'
 import { gc } from '../support/collection.ts'
 import { backUp, begin, finish, makeChunk, STORE, writeArchive } from '../support/test-store.ts'
 import {
@@ -122,5 +123,19 @@ suite('R-59: a copy of ourselves', () => {
     const noted = setSnapshotNotes(rig.store, ROOT, refAt(DAY_1), 'notes')
     await assert.rejects(noted, { code: 'BUCKET_OBJECT_GONE' })
     assert.equal(await rig.memory.head(contentKey(DAY_1, MANIFEST)), null)
+  })
+
+  test('ended a removal and made the snapshot anew: its removal does not begin again here', async (context) => {
+    const rig = await makeBucketRig(context)
+    await backUp(rig.store, DAY_1, ['kept'])
+    rig.objects.fail('delete', contentKey(DAY_1, MANIFEST))
+    await assert.rejects(removeSnapshot(rig.store, ROOT, refAt(DAY_1)))
+    const before = await rig.remains()
+    await gc(rig.store)
+    rig.clock.skip(REQUEST_LIFE_MS + 1)
+    await backUp(rig.store, DAY_1, ['new'])
+    const copy = await makeBucketRig(context, { before })
+    await copy.registry.recover([STORE], () => {})
+    assert.ok(await rig.memory.head(contentKey(DAY_1, MANIFEST)))
   })
 })

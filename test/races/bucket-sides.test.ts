@@ -7,16 +7,32 @@ import { silentProgress } from '../../src/base/progress.ts'
 import { createDatastore } from '../../src/datastore/create.ts'
 import { setSnapshotNotes } from '../../src/datastore/manifest-store.ts'
 import { forgetSnapshot, setProtected } from '../../src/datastore/snapshots.ts'
+import { verifySnapshot } from '../../src/datastore/verify/verify-snapshot.ts'
 import { ROOT_NAMESPACE as ROOT } from '../../src/formats/namespace.ts'
 import { REQUEST_LIFE_MS } from '../../src/storage/ledger.ts'
 import { makeBucketStore } from '../support/bucket-store.ts'
+import { gc } from '../support/collection.ts'
 import { makeTemporaryFolder } from '../support/temporary-folder.ts'
-import { backUp, begin, finish, makeChunk, STORE, writeArchive } from '../support/test-store.ts'
-import { hasObject, makeBucketRig, timeText } from './bucket-rig.ts'
+import {
+  backUp,
+  begin,
+  finish,
+  makeChunk,
+  STORE,
+  UPID,
+  writeArchive,
+} from '../support/test-store.ts'
+import { type BucketRig, hasObject, makeBucketRig, SOME_TIME_MS, timeText } from './bucket-rig.ts'
 import { ARCHIVE, DAY_1, DAY_2, refAt } from './rig.ts'
 
 const FOLDER = `host/web1/${timeText(DAY_1)}`
 const MANIFEST = `${STORE}/.cnt/${FOLDER}/index.json.blob`
+const LEAVING = { code: 'SNAPSHOT_LEAVING' }
+
+/** What the bucket has of the first snapshot. */
+function namesOf({ memory }: BucketRig): string[] {
+  return memory.keys.filter((key) => key.includes(FOLDER))
+}
 
 suite('two sides', () => {
   test('R-57: a snapshot that the bucket does not let go stays here, too', async (context) => {
@@ -53,6 +69,64 @@ suite('two sides', () => {
     await assert.rejects(setProtected(store, ROOT, refAt(DAY_1), false))
     assert.ok(existsSync(`${store.path}/${FOLDER}/.protected`))
     objects.assertDone()
+  })
+
+  test('R-57: a removal that a kill ended between the two is ended at the next start', async (context) => {
+    const rig = await makeBucketRig(context)
+    await backUp(rig.store, DAY_1, ['d'])
+    await backUp(rig.store, DAY_2, ['d'])
+    // The manifest is gone there by then.
+    const held = rig.objects.hold('delete', /idx$/)
+    const forgotten = forgetSnapshot(rig.store, ROOT, refAt(DAY_1))
+    await held.arrived
+    const next = await makeBucketRig(context, { before: await rig.remains() })
+    assert.ok(existsSync(`${next.store.path}/${FOLDER}/index.json.blob`))
+    await next.registry.recover([STORE], () => {})
+    assert.equal(existsSync(`${next.store.path}/${FOLDER}`), false)
+    assert.deepEqual(namesOf(next), [])
+    assert.ok(existsSync(`${next.store.path}/host/web1/${timeText(DAY_2)}`))
+    held.release()
+    await forgotten
+  })
+
+  test('R-57: a removal that was not answered is ended by a collection, and nothing is changed before', async (context) => {
+    const rig = await makeBucketRig(context)
+    const { store, objects } = rig
+    await backUp(store, DAY_1, ['d'])
+    await backUp(store, DAY_2, ['e'])
+    objects.loseAnswer('delete', MANIFEST)
+    await assert.rejects(forgetSnapshot(store, ROOT, refAt(DAY_1)))
+    await assert.rejects(setProtected(store, ROOT, refAt(DAY_1), true), LEAVING)
+    await assert.rejects(setSnapshotNotes(store, ROOT, refAt(DAY_1), 'kept'), LEAVING)
+    const lines: string[] = []
+    const progress = { ...silentProgress(), log: (line: string) => void lines.push(line) }
+    const verified = await verifySnapshot(store, ROOT, refAt(DAY_1), { progress, upid: UPID })
+    assert.equal(verified.ok, true)
+    assert.match(lines.join(), /SKIPPED: .* its removal began/)
+    rig.clock.skip(SOME_TIME_MS)
+    const collected: string[] = []
+    const status = await gc(store, { lines: collected })
+    assert.deepEqual(
+      collected.filter((line) => line.startsWith('WARN')),
+      [],
+    )
+    assert.equal(status['removed-chunks'], 1)
+    assert.equal(existsSync(`${store.path}/${FOLDER}`), false)
+    assert.deepEqual(namesOf(rig), [])
+    objects.assertDone()
+  })
+
+  test('R-57: a snapshot of which nothing was removed may be kept again', async (context) => {
+    const { store, objects, clock } = await makeBucketRig(context)
+    await backUp(store, DAY_1, ['d'])
+    objects.fail('delete', MANIFEST)
+    await assert.rejects(forgetSnapshot(store, ROOT, refAt(DAY_1)))
+    await assert.rejects(setProtected(store, ROOT, refAt(DAY_1), true), LEAVING)
+    clock.skip(REQUEST_LIFE_MS + 1)
+    await setProtected(store, ROOT, refAt(DAY_1), true)
+    await setSnapshotNotes(store, ROOT, refAt(DAY_1), 'kept')
+    await gc(store)
+    assert.ok(existsSync(`${store.path}/${FOLDER}/index.json.blob`))
   })
 
   test('R-60: where a delete may still come, no snapshot begins', async (context) => {

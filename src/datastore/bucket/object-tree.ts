@@ -7,7 +7,7 @@ import type { ProbeVerdict } from '../../storage/s3/verdict.ts'
 import { errors } from '../errors.ts'
 import { deleteObjects } from './delete-objects.ts'
 import { contentKey, contentPath } from './keys.ts'
-import type { RemoteTree, RemoteWriteOptions } from './remote-tree.ts'
+import type { RemoteTree, RemoteWriteOptions, RemoveTreeOptions } from './remote-tree.ts'
 
 export interface ObjectTreeOptions {
   readonly objects: ObjectStore
@@ -78,7 +78,8 @@ export class ObjectTree implements RemoteTree {
     await deleteObjects(this.#options, [this.#key(path)], signal)
   }
 
-  async removeTree(folder: string, signal?: AbortSignal): Promise<void> {
+  async removeTree(folder: string, options: RemoveTreeOptions = {}): Promise<void> {
+    const { onBegin, signal } = options
     const manifests: string[] = []
     const others: string[] = []
     const { objects } = this.#options
@@ -88,6 +89,7 @@ export class ObjectTree implements RemoteTree {
         else others.push(key)
       }
     }
+    if (manifests.length + others.length > 0) await onBegin?.()
     await deleteObjects(this.#options, manifests, signal)
     await deleteObjects(this.#options, others, signal)
   }

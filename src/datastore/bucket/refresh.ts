@@ -1,7 +1,7 @@
 /**
  * `s3-refresh`: the local tree and the ledger are made anew from the bucket (datastore-semantics.md 19.6, races.md R-40).
  *
- * Order: a note in the state folder (durable) that the tree is not to be relied on; we become the bucket's holder, with
+ * Order: what our own notes say to be garbage goes from the bucket; a note in the state folder (durable) that the tree is not to be relied on; we become the bucket's holder, with
  * a generation that nobody else has seen; everything below `.cnt/` is fetched into a hidden folder and synced; `vm`, `ct`,
  * `host` and `ns` are replaced one by one; the ledger is emptied and made anew from a LIST; the holder is looked at
  * again; the note goes. Whatever ends it before the last step leaves the note: nothing is collected, and nothing that the
@@ -12,6 +12,7 @@ import type { Progress } from '../../base/progress.ts'
 import { BACKUP_TYPES } from '../../formats/names.ts'
 import type { Datastore } from '../datastore.ts'
 import { errors } from '../errors.ts'
+import { findAllBegun, finishBegun } from '../finish-begun.ts'
 import { NAMESPACES_FOLDER } from '../layout.ts'
 import { recoverJournalled } from '../recovery.ts'
 import { takeHold } from './claim.ts'
@@ -52,7 +53,11 @@ export async function refreshStore(store: Datastore, options: RefreshOptions): P
   const isOurs = (await bucket.holder.check(progress.signal, { isAlone: true })) === null
   await bucket.endRebuild('stop')
   // Before the tree is replaced: what a session of ours left is known by its files here.
-  if (isOurs) await recoverJournalled(store)
+  if (isOurs) {
+    await recoverJournalled(store)
+    await findAllBegun(store)
+    await finishBegun(store)
+  }
   const hold = await takeHold(placeOf(bucket, progress), {
     ...options,
     onBegin: async () => {

@@ -20,12 +20,17 @@ export interface RemoteTree {
   namesIn(folder: string, signal?: AbortSignal): Promise<ReadonlySet<string>>
   /** Removes one object; a missing one is no error. Suspects are noted (races.md R-60). */
   remove(path: string, signal?: AbortSignal): Promise<void>
-  /** Removes all objects below `folder`, the manifest first. */
-  removeTree(folder: string, signal?: AbortSignal): Promise<void>
+  /** Removes all objects below `folder`, the manifest first; `onBegin` is awaited before the first DELETE, if there is one. */
+  removeTree(folder: string, options?: RemoveTreeOptions): Promise<void>
   /** Copies one object, if it is there: whether it was. For what never changes: indexes, blobs. */
   copy(from: string, to: string, signal?: AbortSignal): Promise<boolean>
   /** Throws SNAPSHOT_SUSPECT while a delete below `folder` may still be executed: nothing may be put there. */
   checkUsable(folder: string): Promise<void>
+}
+
+export interface RemoveTreeOptions {
+  readonly onBegin?: () => Promise<void>
+  readonly signal?: AbortSignal
 }
 
 export interface RemoteWriteOptions {

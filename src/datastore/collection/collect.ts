@@ -16,6 +16,7 @@ import { formatRfc3339 } from '../../base/time/format.ts'
 import type { Datastore } from '../datastore.ts'
 import { quote } from '../debug-text.ts'
 import { errors } from '../errors.ts'
+import { finishBegun } from '../finish-begun.ts'
 import { CHUNKS_FOLDER } from '../layout.ts'
 import { breathe } from '../sessions/breathe.ts'
 import { beginBucket, checkHolder, lowerHolder, waitOutDoubt } from './bucket/begin-bucket.ts'
@@ -73,6 +74,7 @@ const PASSES_MAX = 256
 export async function collect(store: Datastore, options: CollectOptions): Promise<GcStatus> {
   for (let count = 1; ; count += 1) {
     await waitOutDoubt(store, options.progress)
+    await finishBegun(store)
     try {
       return await collectNow(store, options)
     } catch (error) {

@@ -9,6 +9,7 @@ import { isNoAnswer } from '../../storage/s3/errors.ts'
 import type { Datastore } from '../datastore.ts'
 import type { FileLock } from '../locks.ts'
 import { readManifest, setVerifyState } from '../manifest-store.ts'
+import { isRemovalBegun } from '../remove-from-bucket.ts'
 import { snapshotExists } from '../snapshots.ts'
 import { isRecentlyVerified, type SkipRule } from './skip-rule.ts'
 import { verifyFiles } from './verify-files.ts'
@@ -25,7 +26,7 @@ export interface VerifySnapshotOptions {
 }
 
 /**
- * Verifies every file and each of its chunks once. A snapshot in use, gone, or verified lately is skipped, which counts
+ * Verifies every file and each of its chunks once. A snapshot in use, gone, on its way out, or verified lately is skipped, which counts
  * as good. When `progress.signal` is aborted its reason is thrown and the manifest stays as it was; so it does when a
  * bucket does not answer for a chunk, which counts as not good. If the bucket does not answer at all, its error is thrown.
  */
@@ -45,6 +46,10 @@ export async function verifySnapshot(
     ? await lockToVerify(store, ns, ref, skipped)
     : skipped('- snapshot does not exist (anymore).')
   if (lock === null) return { ok: true }
+  if (await isRemovalBegun(store, ns, ref)) {
+    skipped('- its removal began.')
+    return { ok: true }
+  }
   let manifest: Manifest
   try {
     manifest = (await readManifest(store, ns, ref)).manifest

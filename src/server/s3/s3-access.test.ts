@@ -144,6 +144,32 @@ suite('S3Access', () => {
     assert.equal(await objects.head('store1/a'), null)
   })
 
+  test('one probe that a bad network spoils is no other store', async (context) => {
+    const { buckets, access, clock } = await open(context)
+    {
+      await using s3 = access()
+      await s3.openStore(NAME)
+    }
+    buckets.oddProbes = 2
+    {
+      await using s3 = access()
+      assert.equal((await s3.openStore(NAME)).verdict.honoursIfNoneMatch, true)
+      assert.equal(buckets.oddProbes, 0)
+    }
+    // The same beside backups, when it could not be probed at the start.
+    await using s3 = access()
+    buckets.failure = unreachable()
+    const { objects } = await s3.openStore(NAME)
+    buckets.failure = null
+    buckets.oddProbes = 1
+    await clock.untilSleeping()
+    await clock.advance(30_000)
+    while (buckets.oddProbes > 0) await setImmediate()
+    await s3[Symbol.asyncDispose]()
+    assert.equal(await objects.head('store1/x'), null)
+    assert.equal((await s3.lastVerdict(NAME))?.honoursIfNoneMatch, true)
+  })
+
   test('counts requests of a datastore, and sets them to zero', async (context) => {
     const { access, files } = await open(context)
     await using s3 = access()

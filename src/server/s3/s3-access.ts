@@ -25,6 +25,8 @@ import { type BucketName, isAsGood, placeKey, readVerdict, writeVerdict } from '
 const PROBE_RETRY_MS = 30_000
 /** A start does not wait longer for a store that has a verdict: between two attempts the probe is given up then. */
 const PROBE_WAIT_MS = 10_000
+/** A bad network can make a good store look worse: so many probes in a row must say that it changed. */
+const PROBES_MAX = 3
 /** Where `cairn s3 probe` works when it is told no datastore. */
 export const PROBE_PREFIX = 'cairn-probe'
 
@@ -80,7 +82,7 @@ export class S3Access implements AsyncDisposable {
       open: (current) => this.#open(opener, current, { name, verdict }),
       readEndpoint: async () => await findS3Endpoint(files, name.endpointId),
       checkPlace: async (current) => {
-        const other = await this.#probeNow(current, name)
+        const other = await this.#probeNow(current, name, { before: verdict })
         if (!isAsGood(verdict, other)) throw otherPlace(name, other)
       },
     })
@@ -105,7 +107,8 @@ export class S3Access implements AsyncDisposable {
 
   /** Probes a bucket now, below `prefix`, and keeps the verdict. Errors: S3_ENDPOINT_UNKNOWN, those of ObjectStore. */
   async probe(name: NamedBucket): Promise<ProbeVerdict> {
-    return await this.#probeNow(await readS3Endpoint(this.#options.files, name.endpointId), name)
+    const endpoint = await readS3Endpoint(this.#options.files, name.endpointId)
+    return await this.#probeNow(endpoint, name, { before: await this.lastVerdict(name) })
   }
 
   /** The verdict of the last probe, or null. Errors: S3_ENDPOINT_UNKNOWN. */
@@ -174,7 +177,8 @@ export class S3Access implements AsyncDisposable {
     }
     try {
       // Datastores of one bucket share the probe.
-      const probing = this.#probed.get(key) ?? this.#probeNow(endpoint, name, over.signal)
+      const probing =
+        this.#probed.get(key) ?? this.#probeNow(endpoint, name, { before: kept, over: over.signal })
       this.#probed.set(key, probing)
       return { verdict: await probing, isFresh: true }
     } catch (thrown) {
@@ -189,10 +193,11 @@ export class S3Access implements AsyncDisposable {
     }
   }
 
+  /** Probes until the store does what it did `before`, or until it is sure that it does not; keeps that verdict. */
   async #probeNow(
     endpoint: S3Endpoint,
     name: NamedBucket,
-    over?: AbortSignal,
+    { before, over }: { readonly before: ProbeVerdict | null; readonly over?: AbortSignal },
   ): Promise<ProbeVerdict> {
     const { fs, clock, paths } = this.#options.files
     const { probe } = await import('../../storage/s3/probe.ts')
@@ -201,7 +206,10 @@ export class S3Access implements AsyncDisposable {
     try {
       const closing = this.#closing.signal
       const signal = over === undefined ? closing : AbortSignal.any([closing, over])
-      const verdict = await probe(objects, name.prefix, { clock, signal })
+      let verdict = await probe(objects, name.prefix, { clock, signal })
+      for (let count = 1; count < PROBES_MAX && isOther(before, verdict); count += 1) {
+        verdict = await probe(objects, name.prefix, { clock, signal })
+      }
       await writeVerdict(fs, paths.state, { ...name, place: placeKey(endpoint), verdict })
       return verdict
     } finally {
@@ -230,7 +238,7 @@ export class S3Access implements AsyncDisposable {
     for (;;) {
       await files.clock.sleep(PROBE_RETRY_MS, this.#closing.signal)
       try {
-        const fresh = await this.#probeNow(endpoint, name)
+        const fresh = await this.#probeNow(endpoint, name, { before: verdict })
         if (!isAsGood(verdict, fresh)) store.refuse(otherPlace(name, fresh))
         return
       } catch (error) {
@@ -238,6 +246,10 @@ export class S3Access implements AsyncDisposable {
       }
     }
   }
+}
+
+function isOther(before: ProbeVerdict | null, after: ProbeVerdict): boolean {
+  return before !== null && !isAsGood(before, after)
 }
 
 function unusable(name: NamedBucket, { problems }: ProbeVerdict): CairnError {
