@@ -9,7 +9,7 @@ import type { Actor } from '../actor.ts'
 import { Checker, type LiveWriter, type Scene, VERIFY_STATE } from '../checker.ts'
 import type { Inode } from '../kernel/disk.ts'
 import type { Machine } from '../kernel/machine.ts'
-import { MANIFEST, placeOf, visibleSnapshots } from '../places.ts'
+import { MANIFEST, placeOf, STORE_FOLDER, visibleSnapshots } from '../places.ts'
 import { wholeDigest } from '../restore.ts'
 import type { SimProcess } from '../sim-process.ts'
 import { Violation } from '../violation.ts'
@@ -25,6 +25,8 @@ import {
 
 /** Who may be asked to remove snapshots. */
 const REMOVERS = /^(?:forget|prune|removeGroup|removeSpace|move|moveSpace|cloneForget)\b/
+/** In the folder of a snapshot whose removal began. */
+const LEAVING = '.removing'
 /** Times of objects are whole seconds. */
 const SECOND_MS = 1000
 
@@ -204,7 +206,8 @@ export class BucketChecker extends Checker {
     const { sender } = this.#bucket.network
     if (expected === undefined) return
     const name = sender?.actor.name ?? ''
-    if (expected.isAnswered && !expected.mayBeGone && !REMOVERS.test(name)) {
+    const isAsked = REMOVERS.test(name) || (sender !== null && isLeaving(sender.actor, key))
+    if (expected.isAnswered && !expected.mayBeGone && !isAsked) {
       this.#fail('I13', `${key}, which was answered as finished, was removed by ${name}`)
     }
     expected.mayBeGone = true
@@ -255,4 +258,13 @@ export class BucketChecker extends Checker {
   #fail(invariant: string, text: string): void {
     this.#world.fail(new Violation(invariant, text))
   }
+}
+
+/** Whether somebody there was asked to remove it before, and did not end that: anybody there may. */
+function isLeaving(actor: Actor, key: string): boolean {
+  const { machine } = (actor.process as SimProcess).fs
+  for (const visible of visibleSnapshots(machine.get(STORE_FOLDER))) {
+    if (visible.key === key) return visible.folder.entries?.has(LEAVING) === true
+  }
+  return false
 }
