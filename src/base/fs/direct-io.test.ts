@@ -8,7 +8,7 @@ import { makeTemporaryFolder } from '../../../test/support/temporary-folder.ts'
 import { BufferPool } from '../buffer-pool.ts'
 import { readDirect, writeDirect } from './direct-io.ts'
 import { DIRECT_ALIGNMENT } from './native-address.ts'
-import { writeUncached } from './native-uncached.ts'
+import { writeUncached, writeUncachedSync } from './native-uncached.ts'
 import { nodeFileSystem as fs } from './node-file-system.ts'
 
 const MIB = 1024 * 1024
@@ -88,22 +88,24 @@ suite('readDirect()', () => {
   })
 })
 
-suite('writeUncached()', () => {
-  test('writes, or says that it cannot', async (context) => {
-    const { path, handle } = await openNew(context)
-    const bytes = randomBytes(MIB)
-    const count = await writeUncached(handle.fd, bytes, 7)
-    context.diagnostic(count === null ? 'not possible here' : `${count} bytes`)
-    if (count === null) return
-    assert.deepEqual(readFileSync(path).subarray(7, 7 + count), bytes.subarray(0, count))
-  })
+for (const write of [writeUncached, writeUncachedSync]) {
+  suite(`${write.name}()`, () => {
+    test('writes, or says that it cannot', async (context) => {
+      const { path, handle } = await openNew(context)
+      const bytes = randomBytes(MIB)
+      const count = await write(handle.fd, bytes, 7)
+      context.diagnostic(count === null ? 'not possible here' : `${count} bytes`)
+      if (count === null) return
+      assert.deepEqual(readFileSync(path).subarray(7, 7 + count), bytes.subarray(0, count))
+    })
 
-  test('leaves errors to an ordinary write', async (context) => {
-    const { path } = await openNew(context)
-    await using reader = await open(path, 'r')
-    assert.equal(await writeUncached(reader.fd, randomBytes(MIB), 0), null)
+    test('leaves errors to an ordinary write', async (context) => {
+      const { path } = await openNew(context)
+      await using reader = await open(path, 'r')
+      assert.equal(await write(reader.fd, randomBytes(MIB), 0), null)
+    })
   })
-})
+}
 
 suite('nodeFileSystem with bulk data', () => {
   const sizes = [MIB - 1, MIB, MIB + 1, 2 * MIB + 4095, 2 * MIB + 4096, 5 * MIB + 77]

@@ -4,7 +4,7 @@
  * memory from its host at a tenth of that speed.
  */
 import { hasCode } from '../errors.ts'
-import { keepAlive, nativeCallAsync } from './native.ts'
+import { keepAlive, nativeCallAsync, nativeFunction } from './native.ts'
 import { addressOf } from './native-address.ts'
 
 const PWRITEV2 =
@@ -25,8 +25,7 @@ export async function writeUncached(
   if (!isKnown) return null
   const vector = Buffer.alloc(IOVEC_SIZE)
   try {
-    vector.writeBigUInt64LE(BigInt(addressOf(bytes)))
-    vector.writeBigUInt64LE(BigInt(bytes.length), 8)
+    describe(bytes, vector)
     return await nativeCallAsync(PWRITEV2, [fd, vector, 1, position, RWF_DONTCACHE])
   } catch (error) {
     if (hasCode(error, 'NATIVE_UNSUPPORTED')) isKnown = false
@@ -34,4 +33,26 @@ export async function writeUncached(
   } finally {
     keepAlive(bytes, vector)
   }
+}
+
+const syncVector = Buffer.alloc(IOVEC_SIZE)
+
+/** As `writeUncached`, but waits for it: for worker threads. */
+export function writeUncachedSync(fd: number, bytes: Uint8Array, position: number): number | null {
+  if (!isKnown) return null
+  try {
+    describe(bytes, syncVector)
+    const count = Number(nativeFunction(PWRITEV2)(fd, syncVector, 1, position, RWF_DONTCACHE))
+    return count > 0 ? count : null
+  } catch (error) {
+    if (hasCode(error, 'NATIVE_UNSUPPORTED')) isKnown = false
+    return null
+  } finally {
+    keepAlive(bytes)
+  }
+}
+
+function describe(bytes: Uint8Array, vector: Buffer): void {
+  vector.writeBigUInt64LE(BigInt(addressOf(bytes)))
+  vector.writeBigUInt64LE(BigInt(bytes.length), 8)
 }
