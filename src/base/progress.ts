@@ -12,6 +12,11 @@ export interface Progress {
   readonly signal: AbortSignal
 }
 
+/** How a warning stands in logs: marked, unless it says itself that it is one (rest-api.md 6.5). */
+export function warningLine(line: string): string {
+  return line.startsWith('warning: ') ? line : `WARN: ${line}`
+}
+
 /** A Progress that keeps nothing and is never aborted. */
 export function silentProgress(signal: AbortSignal = new AbortController().signal): Progress {
   return { log() {}, warn() {}, advance() {}, signal }

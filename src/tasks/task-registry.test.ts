@@ -64,13 +64,22 @@ suite('TaskRegistry', () => {
   test('done tells warnings and errors with their causes', async () => {
     const tasks = await open()
     const start = { type: 'verify', id: 'fxgold', authId: 'admin@pbs' }
-    const warned = await tasks.start(start, async (task) => task.warn('odd'))
+    const warned = await tasks.start(start, async (task) => {
+      task.warn('odd')
+      task.warn('warning: odder')
+    })
     const failed = await tasks.start(start, async () => {
       throw new Error('outer', { cause: new Error('inner\nmore') })
     })
-    assert.deepEqual((await warned.done).status, { kind: 'warning', count: 1 })
+    assert.deepEqual((await warned.done).status, { kind: 'warning', count: 2 })
+    const log = await lines(join('07', warned.upid))
+    const texts = ['WARN: odd', 'warning: odder', 'TASK WARNINGS: 2']
+    assert.deepEqual(
+      log.map((line) => line.slice(line.indexOf(': ') + 2)),
+      texts,
+    )
     assert.deepEqual((await failed.done).status, { kind: 'error', message: 'outer: inner\nmore' })
-    assert.equal((await tasks.status(warned.upid)).exitStatus, 'WARNINGS: 1')
+    assert.equal((await tasks.status(warned.upid)).exitStatus, 'WARNINGS: 2')
     assert.equal((await tasks.status(failed.upid)).exitStatus, 'outer: inner more')
     assert.deepEqual(
       (await lines('archive')).map((line) => line.slice(line.lastIndexOf(': ') + 2)).length,

@@ -1,6 +1,6 @@
 /** One running task: its log is the `Progress` that the work is given. Source: rest-api.md 6.5. */
 import { isAnySystemError, toError } from '../base/errors.ts'
-import type { Progress } from '../base/progress.ts'
+import { type Progress, warningLine } from '../base/progress.ts'
 import { formatTaskEndLine, type TaskStatus } from '../formats/task-status.ts'
 import type { Upid } from '../formats/upid.ts'
 import { errors } from './errors.ts'
@@ -56,7 +56,7 @@ export class RunningTask implements Task {
   }
 
   warn(line: string): void {
-    this.#log.append(`WARN: ${line}`)
+    this.#log.append(warningLine(line))
     this.#warningCount += 1
   }
 

@@ -29,7 +29,7 @@ suite('ledger and bucket', () => {
     await memory.delete([await keyOf('d')])
     const lines: string[] = []
     await gc(store, { lines })
-    assert.ok(lines.some((line) => line.startsWith('WARN: unable to access non-existent chunk')))
+    assert.ok(lines.some((line) => line.startsWith('warning: unable to access non-existent chunk')))
     assert.ok(isVerifyFailed((await readManifest(store, ROOT, refAt(DAY_1))).manifest))
     const { digest } = await makeChunk('d')
     assert.deepEqual(await store.core.missing.list(), [digest])

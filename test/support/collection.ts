@@ -1,7 +1,7 @@
 /** Collections in tests: a store whose garbage is old at once, and what most of these tests do with it. */
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
-import { silentProgress } from '../../src/base/progress.ts'
+import { silentProgress, warningLine } from '../../src/base/progress.ts'
 import { systemClock } from '../../src/base/time/clock.ts'
 import { collect, type CollectOptions } from '../../src/datastore/collection/collect.ts'
 import type { GcStatus } from '../../src/datastore/collection/status.ts'
@@ -42,7 +42,7 @@ export async function gc(
   const progress = {
     ...silentProgress(),
     log: (line: string) => void lines?.push(line),
-    warn: (line: string) => void lines?.push(`WARN: ${line}`),
+    warn: (line: string) => void lines?.push(warningLine(line)),
   }
   return await collect(store, { progress, upid: UPID, ...given })
 }

@@ -6,7 +6,7 @@ import { hostname } from 'node:os'
 import { isSystemError } from '../../base/errors.ts'
 import type { FileSystem } from '../../base/fs/file-system.ts'
 import { nodeFileSystem } from '../../base/fs/node-file-system.ts'
-import type { Progress } from '../../base/progress.ts'
+import { type Progress, warningLine } from '../../base/progress.ts'
 import { SUPERUSER } from '../../config/auth-id.ts'
 import { ConfigFiles } from '../../config/config-files.ts'
 import { ensurePlaces, type PlaceOptions, type Paths, resolvePaths } from '../../config/paths.ts'
@@ -124,7 +124,7 @@ export async function runTask(
         },
         warn(line) {
           running.warn(line)
-          print(`WARN: ${line}`)
+          print(warningLine(line))
         },
       }
       await work(progress, running.upid)

@@ -105,7 +105,7 @@ for (const engine of ['worker', 'door'] as const) {
       assert.equal(status['still-bad'], 1)
       assert.equal(status['disk-chunks'], 1)
       const shown = `/host/web1/${formatBackupTime(T0)}/root.pxar.didx`
-      const warning = `WARN: unable to access non-existent chunk ${lost.digest}, required by "${store.path}${shown}"`
+      const warning = `warning: unable to access non-existent chunk ${lost.digest}, required by "${store.path}${shown}"`
       assert.ok(lines.includes(warning), lines.join('\n'))
       assert.deepEqual(await store.core.missing.list(), [lost.digest])
       const left = [...(await readdir(dirname(goodPath))), ...(await readdir(dirname(lostPath)))]

@@ -27,7 +27,8 @@ export async function reportMissing(run: CollectionRun, roots: Roots): Promise<D
       for (const digest of look.missing) {
         if (!missing.add(digest) || missing.size > LINES_MAX) continue
         const place = quote(`${store.path}/${path}`)
-        progress.warn(`unable to access non-existent chunk ${digest}, required by ${place}`)
+        const text = `warning: unable to access non-existent chunk ${digest}, required by ${place}`
+        progress.warn(text)
         await store.core.missing.add(digest)
       }
     }
