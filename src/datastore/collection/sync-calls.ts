@@ -64,7 +64,8 @@ function markFile(
   const { marks, buffer, check } = work
   let fd: number
   try {
-    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+    // A restore follows links, too. Whatever else stands there now must not hold us up.
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   } catch (error) {
     if (isSystemError(error, 'ENOENT')) return null
     throw markFailure(path, error)
@@ -100,7 +101,8 @@ export function compareSync(request: CompareRequest, check: () => void): boolean
 function isIndex(path: string, expected: IndexIdentity, buffer: Buffer): boolean {
   let fd: number
   try {
-    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+    // A restore follows links, too. Whatever else stands there now must not hold us up.
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   } catch {
     // Whoever reads it whole says what is wrong.
     return false

@@ -1,11 +1,14 @@
 /**
  * All index files of a datastore: the whole folder is walked, whatever the layout says, because what is missed here is
- * deleted (datastore-semantics.md 12.4, races.md R-06). Hidden names are skipped and links not followed, mount points
- * are crossed. Anything that cannot be read ends the walk; only what vanished does not.
+ * deleted (datastore-semantics.md 12.4, races.md R-06). Hidden names are skipped, mount points are crossed. Anything
+ * that cannot be read ends the walk; only what vanished does not.
+ *
+ * Links are followed where a restore would follow them: somebody who moved a type folder, a namespace or a group to
+ * another disk and left a link still has those backups. Elsewhere they are not.
  */
 import { forEachConcurrent } from '../../base/async/map-concurrent.ts'
 import { isSystemError } from '../../base/errors.ts'
-import type { FileSystem } from '../../base/fs/file-system.ts'
+import type { DirEntry, FileKind, FileSystem } from '../../base/fs/file-system.ts'
 import { indexKindOf } from '../../formats/index-layout.ts'
 import { osErrorText } from '../../storage/os-error-text.ts'
 import { quote } from '../debug-text.ts'
@@ -26,6 +29,8 @@ export interface RootFile {
 const FOLDERS_AT_ONCE = 16
 const SNAPSHOT_FOLDER =
   /^(?:ns\/[^/]+\/)*(?:vm|ct|host)\/[^/]+\/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\/[^/]+$/
+/** Where a namespace, a type, a group or a snapshot has its folder. */
+const STRUCTURE_FOLDER = /^(?:ns\/[^/]+\/)*(?:ns|ns\/[^/]+|(?:vm|ct|host)(?:\/[^/]+){0,2})$/
 /** ext4's own; it may be unreadable, and nobody keeps snapshots in it. */
 const LOST_AND_FOUND = 'lost+found'
 
@@ -51,12 +56,13 @@ export async function walkRoots(
 ): Promise<RootFile[]> {
   const { signal, onTemporary } = options
   const found: RootFile[] = []
+  const linked = new Set<string>()
   let level = ['']
   while (level.length > 0) {
     const below: string[] = []
     const bounds = { concurrency: FOLDERS_AT_ONCE, signal }
     await forEachConcurrent(level, bounds, async (folder) => {
-      await readFolder(fs, base, { folder, found, below, onTemporary })
+      await readFolder(fs, base, { folder, found, below, linked, onTemporary })
     })
     level = below
   }
@@ -70,20 +76,24 @@ async function readFolder(
     readonly folder: string
     readonly found: RootFile[]
     readonly below: string[]
+    /** Device and inode of each folder that was reached by a link: none twice, however links go round. */
+    readonly linked: Set<string>
     readonly onTemporary: ((path: string) => void) | undefined
   },
 ): Promise<void> {
   const { folder, found, below } = walk
-  for (const { name, kind } of await entriesOf(fs, base, folder)) {
+  for (const entry of await entriesOf(fs, base, folder)) {
+    const { name } = entry
     if (name === CHUNKS_FOLDER && folder !== '') {
       const reason = `nested datastore in ${quote(`${base}/${folder}`)}`
       throw errors.COLLECTION_UNSAFE({ reason })
     }
     if (name.startsWith('.')) continue
     const path = folder === '' ? name : `${folder}/${name}`
+    const kind = entry.kind === 'link' ? await kindBehind(fs, base, path, walk.linked) : entry.kind
     if (kind === 'folder') below.push(path)
     else if (kind === 'file' && indexKindOf(name) !== null) {
-      const root = await lookAt(fs, base, path)
+      const root = await lookAt(fs, base, path, entry)
       if (root !== null) found.push(root)
     } else if (kind === 'file' && isSnapshotTemporary(name)) walk.onTemporary?.(path)
   }
@@ -100,9 +110,36 @@ async function entriesOf(fs: FileSystem, base: string, folder: string) {
   }
 }
 
-async function lookAt(fs: FileSystem, base: string, path: string): Promise<RootFile | null> {
+/** What a link leads to; `link` for one that is left alone: dangling, followed before, or where no backups are. */
+async function kindBehind(
+  fs: FileSystem,
+  base: string,
+  path: string,
+  linked: Set<string>,
+): Promise<FileKind> {
   try {
-    const { dev, ino, ctimeNs, size } = await fs.lstat(`${base}/${path}`)
+    const { kind, dev, ino } = await fs.stat(`${base}/${path}`)
+    if (kind !== 'folder') return kind
+    const identity = `${dev}:${ino}`
+    if (!STRUCTURE_FOLDER.test(path) || linked.has(identity)) return 'link'
+    linked.add(identity)
+    return 'folder'
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return 'link'
+    throw walkFailure(`${base}/${path}`, error)
+  }
+}
+
+async function lookAt(
+  fs: FileSystem,
+  base: string,
+  path: string,
+  entry: DirEntry,
+): Promise<RootFile | null> {
+  try {
+    const full = `${base}/${path}`
+    const stat = entry.kind === 'link' ? await fs.stat(full) : await fs.lstat(full)
+    const { dev, ino, ctimeNs, size } = stat
     return { path, dev, ino, ctimeNs, size }
   } catch (error) {
     if (isSystemError(error, 'ENOENT')) return null
