@@ -110,7 +110,7 @@ async function entriesOf(fs: FileSystem, base: string, folder: string) {
   }
 }
 
-/** What a link leads to; `link` for one that is left alone: dangling, followed before, or where no backups are. */
+/** What a link leads to; `link` for one that is left alone: followed before, or where no backups are. */
 async function kindBehind(
   fs: FileSystem,
   base: string,
@@ -125,7 +125,22 @@ async function kindBehind(
     linked.add(identity)
     return 'folder'
   } catch (error) {
-    if (isSystemError(error, 'ENOENT')) return 'link'
+    if (!isSystemError(error, 'ENOENT')) throw walkFailure(`${base}/${path}`, error)
+    if (await leadsAstray(fs, base, path)) {
+      const reason = `link ${quote(`${base}/${path}`)} leads nowhere: is a disk missing?`
+      throw errors.COLLECTION_UNSAFE({ reason })
+    }
+    return 'link'
+  }
+}
+
+/** Whether a link that leads nowhere stands where backups are: they may be on a disk that is not there at the moment. */
+async function leadsAstray(fs: FileSystem, base: string, path: string): Promise<boolean> {
+  if (!STRUCTURE_FOLDER.test(path) && indexKindOf(path) === null) return false
+  try {
+    return (await fs.lstat(`${base}/${path}`)).kind === 'link'
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return false
     throw walkFailure(`${base}/${path}`, error)
   }
 }
