@@ -30,6 +30,8 @@ export const SNAPSHOT_FILE = /^.*\.(?:[fd]idx|blob)$/
 
 const ESCAPED_NAME_SIZE_MAX = 255
 const HASHED_PART_LENGTH = 80
+/** What a unit's name does not hold as it is. */
+const ESCAPED = /^\.|[^A-Za-z0-9_.]/gu
 
 /** The folder of a namespace; the datastore's own for root. */
 export function namespacePath(base: string, ns: NamespacePath): string {
@@ -94,15 +96,14 @@ export function lockName(path: string): string {
 
 /** systemd's unit escaping without its rule for paths: `/` to `-`, all but `[A-Za-z0-9_.]` to `\xNN`. */
 export function escapeUnit(text: string): string {
-  let escaped = ''
-  Buffer.from(text).forEach((byte, index) => {
-    const character = String.fromCharCode(byte)
-    if (character === '/') escaped += '-'
-    else if (/[A-Za-z0-9_]/.test(character) || (character === '.' && index > 0)) {
-      escaped += character
-    } else escaped += `\\x${byte.toString(16).padStart(2, '0')}`
+  return text.replaceAll(ESCAPED, (character) => {
+    if (character === '/') return '-'
+    return Buffer.from(character).reduce((escaped, byte) => escaped + escapeByte(byte), '')
   })
-  return escaped
+}
+
+function escapeByte(byte: number): string {
+  return `\\x${byte.toString(16).padStart(2, '0')}`
 }
 
 /** Name of the folder a snapshot gets when its removal begins. */

@@ -104,7 +104,7 @@ export class DatastoreRegistry {
     })
     try {
       await operations.published(name)
-      return { store: await this.lookup(name, kind), ...end }
+      return { store: await this.lookup(name, kind), [Symbol.dispose]: () => end[Symbol.dispose]() }
     } catch (error) {
       end[Symbol.dispose]()
       throw error

@@ -46,15 +46,19 @@ export function formatPrettyJson(value: JsonValue): string {
 
 /** Entries of `object`, keys in ascending order of their UTF-8 bytes. */
 export function sortedEntries(object: JsonObject): [string, JsonValue][] {
-  return Object.entries(object).sort(([a], [b]) => compareBytes(a, b))
+  const entries = Object.entries(object)
+  if (entries.length < 2) return entries
+  // Code units come in the order of the bytes, surrogates apart.
+  const isPlain = !entries.some(([key]) => SURROGATE.test(key))
+  return entries.sort(([a], [b]) => (isPlain ? compareText(a, b) : compareBytes(a, b)))
 }
 
-/** Code units come in the order of the bytes, surrogates apart. */
-function compareBytes(a: string, b: string): number {
-  if (SURROGATE.test(a) || SURROGATE.test(b)) {
-    return Buffer.compare(Buffer.from(a), Buffer.from(b))
-  }
+function compareText(a: string, b: string): number {
   return a < b ? -1 : Number(a > b)
+}
+
+function compareBytes(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b))
 }
 
 export function isJsonObject(value: JsonValue | undefined): value is JsonObject {

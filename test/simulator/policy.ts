@@ -57,6 +57,8 @@ export class RandomPolicy implements Policy {
   readonly #priorities = new Map<number, number>()
   readonly #changes = new Set<number>()
   #last: Actor | null = null
+  /** Used again for each choice. */
+  readonly #free: Actor[] = []
   #lowest = 0
 
   constructor(random: Random, stallPlace: StallPlace | null = null) {
@@ -107,14 +109,18 @@ export class RandomPolicy implements Policy {
 
   /** Those that nothing holds up; all, if there are none. */
   #unstalled(ready: readonly Actor[]): readonly Actor[] {
-    const step = this.choices.length
-    const free = ready.filter((actor) => {
-      const stall = this.#stallOf(actor)
-      if (!isReached(stall, actor)) return true
-      stall.untilStep ??= step + stall.stepCount
-      return step >= stall.untilStep
-    })
+    const free = this.#free
+    while (free.length > 0) free.pop()
+    for (const actor of ready) if (!this.#isHeldUp(actor)) free.push(actor)
     return free.length === 0 ? ready : free
+  }
+
+  #isHeldUp(actor: Actor): boolean {
+    const stall = this.#stallOf(actor)
+    if (!isReached(stall, actor)) return false
+    const step = this.choices.length
+    stall.untilStep ??= step + stall.stepCount
+    return step < stall.untilStep
   }
 
   #stallOf(actor: Actor): Stall {
@@ -168,10 +174,16 @@ function isReached(stall: Stall, actor: Actor): boolean {
   if (area === null) return actor.callCount >= stall.atCall
   if (stall.seenAtCall !== actor.callCount) {
     stall.seenAtCall = actor.callCount
-    const isIn = ({ name, detail }: Call): boolean => name.includes(area) || detail.includes(area)
-    if (actor.waiting.some(isIn)) stall.seenCount += 1
+    if (waitsIn(area, actor)) stall.seenCount += 1
   }
   return stall.seenCount >= stall.atCall
+}
+
+function waitsIn(area: string, { waiting }: Actor): boolean {
+  for (const { name, detail } of waiting) {
+    if (name.includes(area) || detail.includes(area)) return true
+  }
+  return false
 }
 
 /**

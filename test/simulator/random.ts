@@ -34,11 +34,12 @@ export class Random {
 
   /** One of the keys, each as often as its weight says. */
   weighted<Key extends string>(weights: Readonly<Record<Key, number>>): Key {
-    const entries = Object.entries(weights) as [Key, number][]
-    let rest = this.below(entries.reduce((sum, [, weight]) => sum + weight, 0))
-    for (const [key, weight] of entries) {
-      if (rest < weight) return key
-      rest -= weight
+    let sum = 0
+    for (const key in weights) sum += weights[key]
+    let rest = this.below(sum)
+    for (const key in weights) {
+      if (rest < weights[key]) return key
+      rest -= weights[key]
     }
     throw new Error('no weights')
   }

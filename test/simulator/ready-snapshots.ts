@@ -11,6 +11,9 @@ import { crc32 } from 'node:zlib'
 type Archives = Readonly<Record<string, readonly number[]>>
 
 const made = new Map<string, { readonly data: Uint8Array; readonly csum: string }>()
+/** Manifests by what they say. */
+const manifests = new Map<string, Uint8Array>()
+const MANIFESTS_MAX = 10_000
 
 export function formatTime(time: number): string {
   return formatBackupTime(time)
@@ -22,26 +25,32 @@ export function* snapshotFiles(
   time: number,
   archives: Archives,
 ): Generator<[string, Uint8Array]> {
-  const files = []
   for (const [filename, chunks] of Object.entries(archives)) {
-    const { data, csum } = indexOf(filename, chunks)
-    yield [filename, data]
-    files.push({ filename, size: chunks.length * CHUNK_SIZE, csum, cryptMode: 'none' as const })
+    yield [filename, indexOf(filename, chunks).data]
   }
+  const key = `${group} ${time} ${JSON.stringify(archives)}`
+  const manifest = manifests.get(key) ?? manifestOf(group, time, archives)
+  if (manifests.size >= MANIFESTS_MAX) manifests.clear()
+  manifests.set(key, manifest)
+  yield ['index.json.blob', manifest]
+}
+
+function manifestOf(group: string, time: number, archives: Archives): Uint8Array {
+  const files = Object.entries(archives).map(([filename, chunks]) => {
+    const { csum } = indexOf(filename, chunks)
+    return { filename, size: chunks.length * CHUNK_SIZE, csum, cryptMode: 'none' as const }
+  })
   const { type, id } = parseGroup(group.replace(/^.*:/, ''))
-  yield [
-    'index.json.blob',
-    plainBlob(
-      formatManifest({
-        backupType: type,
-        backupId: id,
-        backupTime: time,
-        files,
-        signature: null,
-        unprotected: {},
-      }),
-    ),
-  ]
+  return plainBlob(
+    formatManifest({
+      backupType: type,
+      backupId: id,
+      backupTime: time,
+      files,
+      signature: null,
+      unprotected: {},
+    }),
+  )
 }
 
 /** The checksum of the index that `chunks` make, as a client knows it. */

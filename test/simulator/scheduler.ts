@@ -10,6 +10,8 @@ import type { Actor, Call } from './actor.ts'
 import { Failure } from './kernel/failure.ts'
 import type { Policy } from './policy.ts'
 
+const ignore = (): void => {}
+
 /** Runs all continuations that are ready. Only V8 itself can, outside of any promise reaction. */
 const runReactions = ((): (() => void) => {
   setFlagsFromString('--allow-natives-syntax')
@@ -111,18 +113,18 @@ export class Scheduler {
     delayMs = 0,
   ): Promise<Result> {
     const actor = currentActor()
-    return new Promise<Result>((resolve, reject) => {
-      actor.waiting.push({
-        actor,
-        name,
-        detail,
-        dueMs: this.nowMs + delayMs,
-        askedAtStep: this.stepCount,
-        run,
-        resolve: resolve as (value: unknown) => void,
-        reject,
-      })
+    const answer = new Promise<Result>(takeResolvers)
+    actor.waiting.push({
+      actor,
+      name,
+      detail,
+      dueMs: this.nowMs + delayMs,
+      askedAtStep: this.stepCount,
+      run,
+      resolve: taken.resolve,
+      reject: taken.reject,
     })
+    return answer
   }
 
   /** A step that ends with `delayMs` or with the signal, whichever comes first. */
@@ -221,8 +223,19 @@ function answerTo(call: Call, result: unknown): Call {
   return { ...call, name: 'answer', detail: `${call.name} ${call.detail}`, run: () => result }
 }
 
+/** Of the promise that was made last. */
+const taken = {
+  resolve: ignore as (value: unknown) => void,
+  reject: ignore as (error: unknown) => void,
+}
+
+/** One function for all promises: a new one for each would be made at every step. */
+function takeResolvers(resolve: (value: never) => void, reject: (error: unknown) => void): void {
+  taken.resolve = resolve as (value: unknown) => void
+  taken.reject = reject
+}
+
 const NEVER = new Promise<never>(() => {})
-const ignore = (): void => {}
 
 function takeOut(waiting: Call[], call: Call): void {
   if (waiting.length === 1) waiting.pop()

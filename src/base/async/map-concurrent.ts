@@ -14,13 +14,6 @@ export interface MapOptions extends ConcurrencyOptions {
 
 type Items<Item> = Iterable<Item> | AsyncIterable<Item>
 
-/** What was waited for: an item of the source, its end, or the result of a call. */
-type Event<Item, Result> =
-  | { readonly kind: 'item'; readonly item: Item }
-  | { readonly kind: 'end' }
-  | { readonly kind: 'result'; readonly index: number; readonly value: Result }
-  | { readonly kind: 'error'; readonly error: unknown }
-
 /**
  * Results of `fn` over `items`, at most `concurrency` running or waiting to be taken. The first
  * error wins, however slow the source is; whatever runs then is waited for before it is thrown, and
@@ -32,44 +25,14 @@ export async function* mapConcurrent<Item, Result>(
   options: MapOptions,
   fn: (item: Item) => Promise<Result>,
 ): AsyncGenerator<Result, void, undefined> {
-  const { concurrency, signal, ordered = true } = options
-  assert(concurrency >= 1, 'concurrency is at least one')
-  const events = new Mailbox<Event<Item, Result>>()
-  const source = new Source<Item>(items, (event) => events.post(event))
-  const running = new Map<number, Promise<void>>()
-  /** Results that came before their turn; their calls still count as running. */
-  const early = new Map<number, Result>()
-  const onAbort = (): void => events.post({ kind: 'error', error: signal?.reason })
-  signal?.addEventListener('abort', onAbort, { once: true })
-  let started = 0
-  let taken = 0
+  const calls = new Calls(items, options, fn)
   try {
-    for (;;) {
-      signal?.throwIfAborted()
-      if (running.size + early.size < concurrency) source.ask()
-      if (running.size === 0 && source.isEnded) return
-      const event = await events.take()
-      if (event.kind === 'error') throw event.error
-      if (event.kind === 'end') {
-        source.isEnded = true
-      } else if (event.kind === 'item') {
-        source.isAsked = false
-        running.set(started, settle(started, fn(event.item), events))
-        started++
-      } else {
-        running.delete(event.index)
-        early.set(event.index, event.value)
-        for (const [index, value] of takeable(early, ordered ? taken : null)) {
-          early.delete(index)
-          taken++
-          yield value
-        }
-      }
+    while (calls.beginMore()) {
+      if (calls.hasResult) yield calls.take()
+      else await calls.changed()
     }
   } finally {
-    signal?.removeEventListener('abort', onAbort)
-    for (const promise of running.values()) await promise
-    await source.close()
+    await calls.end()
   }
 }
 
@@ -79,60 +42,162 @@ export async function forEachConcurrent<Item>(
   options: ConcurrencyOptions,
   fn: (item: Item) => Promise<void>,
 ): Promise<void> {
-  const results = mapConcurrent(items, { ...options, ordered: false }, fn)
-  while ((await results.next()).done !== true) {
-    // each call's effect is the result
-  }
-}
-
-/** Resolves always; how the call ended is posted. */
-async function settle<Item, Result>(
-  index: number,
-  promise: Promise<Result>,
-  events: Mailbox<Event<Item, Result>>,
-): Promise<void> {
+  const calls = new Calls(items, { ...options, ordered: false }, fn)
   try {
-    events.post({ kind: 'result', index, value: await promise })
-  } catch (error) {
-    events.post({ kind: 'error', error })
+    while (calls.beginMore()) {
+      // Each call's effect is the result.
+      if (calls.hasResult) calls.take()
+      else await calls.changed()
+    }
+  } finally {
+    await calls.end()
   }
 }
 
-/** Results that may go out now: all, or those from `taken` on without a gap. */
-function takeable<Result>(early: Map<number, Result>, taken: number | null): [number, Result][] {
-  if (taken === null) return [...early]
-  const ready: [number, Result][] = []
-  for (let index = taken; early.has(index); index++) ready.push([index, early.get(index) as Result])
-  return ready
+/** The calls of one run: those that are under way, and what the others gave. */
+class Calls<Item, Result> {
+  /** By the number of the call, in the order in which they came; until they are taken they count as running. */
+  readonly #results = new Map<number, Result>()
+  readonly #options: MapOptions
+  readonly #isOrdered: boolean
+  readonly #fn: (item: Item) => Promise<Result>
+  readonly #source: Source<Item>
+  #startedCount = 0
+  #takenCount = 0
+  #runningCount = 0
+  #failure: { readonly error: unknown } | null = null
+  #wake: (() => void) | null = null
+  readonly #onAbort = (): void => this.#fail(this.#options.signal?.reason)
+
+  constructor(items: Items<Item>, options: MapOptions, fn: (item: Item) => Promise<Result>) {
+    assert(options.concurrency >= 1, 'concurrency is at least one')
+    this.#options = options
+    this.#isOrdered = options.ordered ?? true
+    this.#fn = fn
+    this.#source = new Source(items, (failure) => {
+      if (failure === null) this.#wakeUp()
+      else this.#fail(failure.error)
+    })
+    options.signal?.addEventListener('abort', this.#onAbort, { once: true })
+  }
+
+  /** Whether a result may go out now: any, or the next one in the order of the items. */
+  get hasResult(): boolean {
+    return this.#isOrdered ? this.#results.has(this.#takenCount) : this.#results.size > 0
+  }
+
+  /** To be called while there is one. */
+  take(): Result {
+    const [first = 0] = this.#isOrdered ? [this.#takenCount] : this.#results.keys()
+    const result = this.#results.get(first) as Result
+    this.#results.delete(first)
+    this.#takenCount += 1
+    return result
+  }
+
+  /** Begins what may begin; false if everything is done and taken. Throws the first error once what came before is taken. */
+  beginMore(): boolean {
+    const { concurrency, signal } = this.#options
+    const source = this.#source
+    signal?.throwIfAborted()
+    while (this.#failure === null && this.#runningCount + this.#results.size < concurrency) {
+      source.ask()
+      const answer = source.take()
+      if (answer === null) break
+      this.#begin(this.#fn(answer.value))
+      signal?.throwIfAborted()
+    }
+    if (this.hasResult) return true
+    if (this.#failure !== null) throw this.#failure.error
+    return this.#runningCount > 0 || !source.isEnded
+  }
+
+  /** Resolves at the next result, error, or answer of the source. */
+  changed(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve
+    })
+  }
+
+  /** To be called however the run ends: nothing of it is left running, and the source has cleaned up. */
+  async end(): Promise<void> {
+    this.#options.signal?.removeEventListener('abort', this.#onAbort)
+    while (this.#runningCount > 0) await this.changed()
+    if (!this.#source.isEnded) await this.#source.close()
+  }
+
+  #begin(promise: Promise<Result>): void {
+    const index = this.#startedCount
+    this.#startedCount += 1
+    this.#runningCount += 1
+    promise.then(
+      (value) => {
+        this.#runningCount -= 1
+        if (this.#failure === null) this.#results.set(index, value)
+        this.#wakeUp()
+      },
+      (error: unknown) => {
+        this.#runningCount -= 1
+        this.#fail(error)
+      },
+    )
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= { error }
+    this.#wakeUp()
+  }
+
+  #wakeUp(): void {
+    this.#wake?.()
+  }
 }
 
-/** The items, one request at a time; the answer is posted. */
+/** The items, one request at a time; those at hand are there at once. */
 class Source<Item> {
   readonly #iterator: Iterator<Item> | AsyncIterator<Item>
-  readonly #post: (event: Event<Item, never>) => void
-  /** Set back by who takes the answer from the mailbox, not before: until then nothing is asked. */
-  isAsked = false
-  /** Set by who takes the end from the mailbox: before that, items may still lie there. */
-  isEnded = false
-  /** Whether the iterator itself is at work, or has nothing more to clean up. */
-  #state: 'idle' | 'busy' | 'over' = 'idle'
+  readonly #isAsync: boolean
+  readonly #onAnswer: (failure: { readonly error: unknown } | null) => void
+  /** Whether the iterator is at work, has answered, or has nothing more to clean up. */
+  #state: 'idle' | 'busy' | 'answered' | 'over' = 'idle'
+  #answer: { readonly value: Item } | null = null
 
-  constructor(items: Items<Item>, post: (event: Event<Item, never>) => void) {
+  constructor(items: Items<Item>, onAnswer: (failure: { readonly error: unknown } | null) => void) {
+    this.#isAsync = Symbol.asyncIterator in items
     this.#iterator =
       Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]()
-    this.#post = post
+    this.#onAnswer = onAnswer
+  }
+
+  get isEnded(): boolean {
+    return this.#state === 'over'
   }
 
   /** Asks for the next item, unless that was done or there is none. */
   ask(): void {
-    if (this.isAsked || this.isEnded) return
-    this.isAsked = true
-    void this.#answer()
+    if (this.#state !== 'idle') return
+    this.#state = 'busy'
+    try {
+      const answer = this.#iterator.next()
+      if (this.#isAsync) void this.#accept(answer as Promise<IteratorResult<Item>>)
+      else this.#keep(answer as IteratorResult<Item>)
+    } catch (error) {
+      this.#failed(error)
+    }
+  }
+
+  /** The item that was asked for; null if it is not there yet, or if there is none. */
+  take(): { readonly value: Item } | null {
+    const answer = this.#answer
+    if (answer !== null) {
+      this.#answer = null
+      this.#state = 'idle'
+    }
+    return answer
   }
 
   /** Lets the source clean up; one that is still busy with a request does so when that is over. */
   async close(): Promise<void> {
-    if (this.#state === 'over') return
     const closing = (async (): Promise<void> => {
       await this.#iterator.return?.()
     })()
@@ -140,35 +205,23 @@ class Source<Item> {
     else await closing
   }
 
-  async #answer(): Promise<void> {
-    this.#state = 'busy'
+  async #accept(answer: Promise<IteratorResult<Item>>): Promise<void> {
     try {
-      const { done, value } = await this.#iterator.next()
-      this.#state = done === true ? 'over' : 'idle'
-      this.#post(done === true ? { kind: 'end' } : { kind: 'item', item: value })
+      this.#keep(await answer)
+      this.#onAnswer(null)
     } catch (error) {
-      this.#state = 'over'
-      this.#post({ kind: 'error', error })
+      this.#failed(error)
     }
   }
-}
 
-/** Events in order for one who waits; unlike Promise.race it leaves nothing behind on what is slow. */
-class Mailbox<Item> {
-  readonly #items: Item[] = []
-  #wake: (() => void) | null = null
-
-  post(item: Item): void {
-    this.#items.push(item)
-    this.#wake?.()
+  #keep(answer: IteratorResult<Item>): void {
+    this.#state = answer.done === true ? 'over' : 'answered'
+    if (answer.done !== true) this.#answer = answer
   }
 
-  async take(): Promise<Item> {
-    while (this.#items.length === 0) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve
-      })
-    }
-    return this.#items.shift() as Item
+  /** An iterator that failed has nothing more to clean up. */
+  #failed(error: unknown): void {
+    this.#state = 'over'
+    this.#onAnswer({ error })
   }
 }

@@ -57,12 +57,20 @@ export class WaitList<Request> {
 
 /** A Disposable that runs `release` at its first disposal and does nothing after that. */
 export function releaseOnce(release: () => void): Disposable {
-  let isReleased = false
-  return {
-    [Symbol.dispose]() {
-      if (isReleased) return
-      isReleased = true
-      release()
-    },
+  return new Hold(release)
+}
+
+/** A class: object literals with computed names are slow to make, and every lock that is taken makes one of these. */
+class Hold implements Disposable {
+  #release: (() => void) | null
+
+  constructor(release: () => void) {
+    this.#release = release
+  }
+
+  [Symbol.dispose](): void {
+    const release = this.#release
+    this.#release = null
+    release?.()
   }
 }

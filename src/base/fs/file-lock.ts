@@ -74,7 +74,7 @@ async function tryLock(
     if (!handle.tryLock('flock', options.kind)) return 'busy'
     if (!(await isStillNamed(fs, path, handle))) return 'replaced'
     isKept = true
-    return makeLock(fs, path, handle)
+    return new HeldLockFile(fs, path, handle)
   } finally {
     if (!isKept) await handle.close()
   }
@@ -132,27 +132,40 @@ async function isStillNamed(fs: FileSystem, path: string, handle: FileHandle): P
   }
 }
 
-function makeLock(fs: FileSystem, path: string, handle: FileHandle): FileLock {
-  const release = async (): Promise<void> => await handle.close()
-  let isDisposed = false
-  return {
-    path,
-    release,
-    async unlinkAndRelease() {
-      try {
-        await fs.unlink(path)
-      } catch (error) {
-        if (!isSystemError(error, 'ENOENT')) throw error
-      } finally {
-        await release()
-      }
-    },
-    [Symbol.asyncDispose]: release,
-    [Symbol.dispose]() {
-      if (isDisposed) return
-      isDisposed = true
-      // Closing is left to itself: what it could say about an empty file matters to nobody.
-      release().catch(() => {})
-    },
+class HeldLockFile implements FileLock {
+  readonly path: string
+  readonly #fs: FileSystem
+  readonly #handle: FileHandle
+  #isDisposed = false
+
+  constructor(fs: FileSystem, path: string, handle: FileHandle) {
+    this.#fs = fs
+    this.path = path
+    this.#handle = handle
+  }
+
+  async release(): Promise<void> {
+    await this.#handle.close()
+  }
+
+  async unlinkAndRelease(): Promise<void> {
+    try {
+      await this.#fs.unlink(this.path)
+    } catch (error) {
+      if (!isSystemError(error, 'ENOENT')) throw error
+    } finally {
+      await this.release()
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.release()
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#isDisposed) return
+    this.#isDisposed = true
+    // Closing is left to itself: what it could say about an empty file matters to nobody.
+    this.release().catch(() => {})
   }
 }

@@ -46,9 +46,9 @@ export class Inode {
   /** Root of the file system mounted over this folder. */
   mounted: Inode | null = null
 
-  /** Descriptors with a record lock, with a flock. */
-  readonly recordLocks = new Map<object, LockMode>()
-  readonly flocks = new Map<object, LockMode>()
+  /** Descriptors with a record lock, with a flock; few files ever have one. */
+  #recordLocks: Map<object, LockMode> | null = null
+  #flocks: Map<object, LockMode> | null = null
 
   constructor(device: Device, kind: InodeKind, made: { mode: number; nowMs: number }) {
     this.device = device
@@ -61,6 +61,24 @@ export class Inode {
 
   get size(): number {
     return this.data.length
+  }
+
+  locksOf(scope: 'record' | 'flock'): Map<object, LockMode> {
+    if (scope === 'record') return (this.#recordLocks ??= new Map())
+    return (this.#flocks ??= new Map())
+  }
+
+  hasLockOf(holder: object): boolean {
+    return this.#recordLocks?.has(holder) === true || this.#flocks?.has(holder) === true
+  }
+
+  endLocksOf(holder: object): void {
+    this.#recordLocks?.delete(holder)
+    this.#flocks?.delete(holder)
+  }
+
+  endLocks(): void {
+    this.#recordLocks = this.#flocks = null
   }
 
   /** Replaces the content; its length is in the journal, its bytes reach the disk when they do. */
@@ -239,8 +257,7 @@ export class Device {
     for (const inode of this.files()) {
       used.add(inode.ino)
       inode.openCount = 0
-      inode.recordLocks.clear()
-      inode.flocks.clear()
+      inode.endLocks()
       if (!inode.isDirty && !inode.isLost) continue
       const kept = random.pick([0, 0, random.below(inode.size + 1), inode.size])
       inode.data = inode.contentAfterCut(kept)

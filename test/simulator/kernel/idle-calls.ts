@@ -4,26 +4,16 @@
  */
 import { Failure } from './failure.ts'
 import type { Machine } from './machine.ts'
-import { factsOf } from './path-facts.ts'
+import type { PathFacts } from './path-facts.ts'
 
 /** Of `stat`, `lstat` and `realPath`. */
-export function isFixed(machine: Machine, path: string): boolean {
-  return factsOf(path).isFixed || isLasting(machine, path)
+export function isFixed(machine: Machine, facts: PathFacts): boolean {
+  return facts.isFixed || isLasting(machine, facts)
 }
 
 /** A folder for locks or for what we remember that is there. Also of `mkdir`, which finds it then. */
-export function isLasting(machine: Machine, path: string): boolean {
-  if (!factsOf(path).isForGood) return false
-  const place = machine.look(path)
+export function isLasting(machine: Machine, facts: PathFacts): boolean {
+  if (!facts.isForGood) return false
+  const place = machine.lookAt(facts)
   return !(place instanceof Failure) && place.inode?.kind === 'folder'
-}
-
-/** Of `readDir`. */
-export function isNeverMade(path: string): boolean {
-  return factsOf(path).isNeverMade
-}
-
-/** Of `read` and `stat` by a descriptor. */
-export function isUnchanging(path: string): boolean {
-  return factsOf(path).isUnchanging
 }

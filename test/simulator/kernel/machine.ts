@@ -5,7 +5,7 @@ import type { Random } from '../random.ts'
 import { newBytes } from './bytes.ts'
 import { Device, Inode, NO_BYTES } from './disk.ts'
 import { Failure, failure } from './failure.ts'
-import { factsOf } from './path-facts.ts'
+import { factsOf, type PathFacts } from './path-facts.ts'
 
 const MASK = 0o022
 const NANOSECONDS_PER_MS = 1_000_000n
@@ -87,8 +87,12 @@ export class Machine {
 
   /** As `find`, without throwing. */
   look(path: string, options: FindOptions = NO_OPTIONS): Place | Failure {
-    const { parent, name } = factsOf(path)
-    const folder = this.#folders.get(parent) ?? this.#findFolder(parent, path)
+    return this.lookAt(factsOf(path), options)
+  }
+
+  lookAt(facts: PathFacts, options: FindOptions = NO_OPTIONS): Place | Failure {
+    const { parent, name } = facts
+    const folder = this.#folders.get(parent) ?? this.#findFolder(parent, facts.path)
     if (folder instanceof Failure) return folder
     let inode = name === '' ? folder : folder.entries?.get(name)
     if (inode === undefined) return { folder, name, inode }
@@ -117,9 +121,13 @@ export class Machine {
 
   /** As `get`, without throwing. */
   seek(path: string, options: FindOptions = NO_OPTIONS): Inode | Failure {
-    const place = this.look(path, options)
+    return this.seekAt(factsOf(path), options)
+  }
+
+  seekAt(facts: PathFacts, options: FindOptions = NO_OPTIONS): Inode | Failure {
+    const place = this.lookAt(facts, options)
     if (place instanceof Failure) return place
-    return place.inode ?? failure('ENOENT', 'open', path)
+    return place.inode ?? failure('ENOENT', 'open', facts.path)
   }
 
   /** Throws what `tryOpen` fails with. */

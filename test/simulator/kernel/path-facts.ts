@@ -2,6 +2,7 @@
 import { STORE_FOLDER, STORE_LINK } from '../places.ts'
 
 export interface PathFacts {
+  readonly path: string
   /** All before the last name. */
   readonly parent: string
   readonly name: string
@@ -27,8 +28,8 @@ const NEVER_MADE = /^\/data\/(?:store|alias)\/(?:ns\/[^/]+\/)?(?:vm|ct)$|\/ns\/[
 const INDEX = /\.[fd]idx$/
 const TEMPORARY = /\.tmp_[^/]*$/
 
-/** Paths that are kept; all are forgotten when there are more. */
-const PATHS_MAX = 50_000
+/** Paths that are kept; all are forgotten when there are more. So few that the table stays in the processor's cache. */
+const PATHS_MAX = 8_192
 const known = new Map<string, PathFacts>()
 
 export function factsOf(path: string): PathFacts {
@@ -36,19 +37,25 @@ export function factsOf(path: string): PathFacts {
   if (found !== undefined) return found
   if (known.size >= PATHS_MAX) known.clear()
   const facts = readFacts(path)
-  known.set(path, facts)
+  known.set(facts.path, facts)
   return facts
 }
 
 function readFacts(path: string): PathFacts {
   const slash = path.lastIndexOf('/')
   return {
-    parent: path.slice(0, slash),
-    name: path.slice(slash + 1),
+    path: keyOf(path),
+    parent: keyOf(path.slice(0, slash)),
+    name: keyOf(path.slice(slash + 1)),
     isFixed: FIXED.has(path),
     isForGood: path.startsWith('/run/locks/') || path.startsWith('/data/state'),
     isNeverMade: NEVER_MADE.test(path),
     isUnchanging: INDEX.test(path) || path.endsWith('.lock') || path.startsWith('/run/locks/'),
     isTemporary: TEMPORARY.test(path),
   }
+}
+
+/** The same text as V8 keeps names of properties: whoever looks it up in a map need not look at its characters. */
+function keyOf(text: string): string {
+  return Object.keys({ [text]: null })[0] as string
 }

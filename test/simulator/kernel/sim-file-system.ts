@@ -11,13 +11,14 @@ import type {
 import { systemError } from '../../../src/base/fs/system-error.ts'
 import type { Scheduler } from '../scheduler.ts'
 import type { Inode, LockMode } from './disk.ts'
-import { isFixed, isLasting, isNeverMade, isUnchanging } from './idle-calls.ts'
+import { isFixed, isLasting } from './idle-calls.ts'
 import { Failure } from './failure.ts'
 import { FOLLOW, type Machine, statOf } from './machine.ts'
-import { factsOf } from './path-facts.ts'
+import { factsOf, type PathFacts } from './path-facts.ts'
 
 const FILE_MODE_DEFAULT = 0o666
 const PLENTY = 2 ** 40
+const DONE = Promise.resolve()
 /** How calls of `open` are named in a printed schedule. */
 const OPEN_CALLS: Readonly<Record<OpenMode, string>> = {
   read: 'open',
@@ -43,10 +44,11 @@ export class SimFileSystem implements FileSystem {
     for (const handle of this.#open) handle.closeNow()
   }
 
-  async open(path: string, mode: OpenMode, fileMode = FILE_MODE_DEFAULT): Promise<FileHandle> {
-    return await this.#call<FileHandle>(OPEN_CALLS[mode], path, () => {
+  open(path: string, mode: OpenMode, fileMode = FILE_MODE_DEFAULT): Promise<FileHandle> {
+    return this.#call<FileHandle>(OPEN_CALLS[mode], path, () => {
       const inode = this.machine.tryOpen(path, mode, fileMode)
-      return inode instanceof Failure ? inode : new SimFileHandle(this, this.#open, inode, path)
+      if (inode instanceof Failure) return inode
+      return new SimFileHandle(this, this.#open, inode, factsOf(path))
     })
   }
 
@@ -55,18 +57,20 @@ export class SimFileSystem implements FileSystem {
   }
 
   stat(path: string): Promise<FileStat> {
-    const run = (): FileStat | Failure => statAt(this.machine.seek(path, FOLLOW))
-    return this.#callUnless(isFixed(this.machine, path), 'stat', path, run)
+    const facts = factsOf(path)
+    const run = (): FileStat | Failure => statAt(this.machine.seekAt(facts, FOLLOW))
+    return this.#callUnless(isFixed(this.machine, facts), 'stat', path, run)
   }
 
   lstat(path: string): Promise<FileStat> {
-    const run = (): FileStat | Failure => statAt(this.machine.seek(path))
-    return this.#callUnless(isFixed(this.machine, path), 'lstat', path, run)
+    const facts = factsOf(path)
+    const run = (): FileStat | Failure => statAt(this.machine.seekAt(facts))
+    return this.#callUnless(isFixed(this.machine, facts), 'lstat', path, run)
   }
 
   readDir(path: string): Promise<DirEntry[]> {
     const run = (): DirEntry[] | Failure => this.machine.readDir(path)
-    return this.#callUnless(isNeverMade(path), 'readDir', path, run)
+    return this.#callUnless(factsOf(path).isNeverMade, 'readDir', path, run)
   }
 
   readLink(path: string): Promise<string> {
@@ -75,12 +79,12 @@ export class SimFileSystem implements FileSystem {
 
   realPath(path: string): Promise<string> {
     const run = (): string => this.machine.get(path, FOLLOW).path
-    return this.#callUnless(isFixed(this.machine, path), 'realPath', path, run)
+    return this.#callUnless(isFixed(this.machine, factsOf(path)), 'realPath', path, run)
   }
 
   mkdir(path: string, options: { recursive?: boolean; mode?: number } = {}): Promise<void> {
     const run = (): Failure | undefined => this.machine.tryMkdir(path, options) ?? undefined
-    return this.#callUnless<void>(isLasting(this.machine, path), 'mkdir', path, run)
+    return this.#callUnless<void>(isLasting(this.machine, factsOf(path)), 'mkdir', path, run)
   }
 
   rmdir(path: string): Promise<void> {
@@ -175,18 +179,19 @@ class SimFileHandle implements FileHandle {
   readonly #fs: SimFileSystem
   readonly #open: Set<SimFileHandle>
   readonly #inode: Inode
-  readonly #path: string
+  /** As it was opened. */
+  readonly #at: PathFacts
   /** Write-back errors that this descriptor has heard of. */
   #heardOfFile: number
   #heardOfDevice: number
   #isClosed = false
   #isClosing = false
 
-  constructor(fs: SimFileSystem, open: Set<SimFileHandle>, inode: Inode, path: string) {
+  constructor(fs: SimFileSystem, open: Set<SimFileHandle>, inode: Inode, at: PathFacts) {
     this.#fs = fs
     this.#open = open
     this.#inode = inode
-    this.#path = path
+    this.#at = at
     const { device } = inode
     this.#heardOfFile = device.tellsLate ? inode.heardCount : inode.errorCount
     this.#heardOfDevice = device.tellsLate ? device.heardCount : device.errorCount
@@ -200,7 +205,7 @@ class SimFileHandle implements FileHandle {
       buffer.set(bytes)
       return bytes.length
     }
-    return isUnchanging(this.#path)
+    return this.#at.isUnchanging
       ? this.#callQuietly('handle.read', run)
       : this.#call('handle.read', run)
   }
@@ -226,7 +231,7 @@ class SimFileHandle implements FileHandle {
       this.#inode.device.commit()
       if (errorCount === this.#heardOfFile) return
       this.#heardOfFile = this.#inode.heardCount = errorCount
-      throw systemError('EIO', 'fsync', this.#path)
+      throw systemError('EIO', 'fsync', this.#at.path)
     })
   }
 
@@ -236,13 +241,13 @@ class SimFileHandle implements FileHandle {
       device.syncAll()
       if (device.errorCount === this.#heardOfDevice) return
       this.#heardOfDevice = device.heardCount = device.errorCount
-      throw systemError('EIO', 'syncfs', this.#path)
+      throw systemError('EIO', 'syncfs', this.#at.path)
     })
   }
 
   stat(): Promise<FileStat> {
     const run = (): FileStat => statOf(this.#inode)
-    return isUnchanging(this.#path)
+    return this.#at.isUnchanging
       ? this.#callQuietly('handle.stat', run)
       : this.#callUnseen('handle.stat', run)
   }
@@ -256,8 +261,8 @@ class SimFileHandle implements FileHandle {
   }
 
   tryLock(scope: 'record' | 'flock', request: LockMode | 'unlock'): boolean {
-    if (this.#isClosed) throw systemError('EBADF', scope, this.#path)
-    const locks = scope === 'record' ? this.#inode.recordLocks : this.#inode.flocks
+    if (this.#isClosed) throw systemError('EBADF', scope, this.#at.path)
+    const locks = this.#inode.locksOf(scope)
     if (request === 'unlock') locks.delete(this)
     else {
       for (const [holder, mode] of locks) {
@@ -271,14 +276,14 @@ class SimFileHandle implements FileHandle {
     return true
   }
 
-  async close(): Promise<void> {
-    if (this.#isClosed || this.#isClosing) return
+  close(): Promise<void> {
+    if (this.#isClosed || this.#isClosing) return DONE
     this.#isClosing = true
     const inode = this.#inode
     // Locks are given back, a number may be used again: others see that.
-    const isSeen = inode.nlink === 0 || inode.recordLocks.has(this) || inode.flocks.has(this)
-    if (isSeen) await this.#call('close', () => this.closeNow())
-    else await this.#callQuietly('close', () => this.closeNow())
+    const isSeen = inode.nlink === 0 || inode.hasLockOf(this)
+    const run = (): void => this.closeNow()
+    return isSeen ? this.#call('close', run) : this.#callQuietly('close', run)
   }
 
   closeNow(): void {
@@ -286,31 +291,30 @@ class SimFileHandle implements FileHandle {
     this.#isClosed = true
     this.#open.delete(this)
     const inode = this.#inode
-    inode.recordLocks.delete(this)
-    inode.flocks.delete(this)
+    inode.endLocksOf(this)
     inode.openCount -= 1
     inode.device.giveBackIfUnused(inode)
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close()
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
   }
 
   /** On a file that has a temporary name nobody else looks at what this call reads or changes. */
   #callUnseen<Result>(name: string, run: () => Result): Promise<Result> {
-    return factsOf(this.#path).isTemporary ? this.#callQuietly(name, run) : this.#call(name, run)
+    return this.#at.isTemporary ? this.#callQuietly(name, run) : this.#call(name, run)
   }
 
   #callQuietly<Result>(name: string, run: () => Result): Promise<Result> {
-    return this.#fs.scheduler.callQuietly(name, this.#path, () => this.#unlessClosed(name, run))
+    return this.#fs.scheduler.callQuietly(name, this.#at.path, () => this.#unlessClosed(name, run))
   }
 
   #call<Result>(name: string, run: () => Result): Promise<Result> {
-    return this.#fs.scheduler.call(name, this.#path, () => this.#unlessClosed(name, run))
+    return this.#fs.scheduler.call(name, this.#at.path, () => this.#unlessClosed(name, run))
   }
 
   #unlessClosed<Result>(name: string, run: () => Result): Result {
-    if (this.#isClosed) throw systemError('EBADF', name, this.#path)
+    if (this.#isClosed) throw systemError('EBADF', name, this.#at.path)
     return run()
   }
 }
