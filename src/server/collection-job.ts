@@ -1,10 +1,11 @@
 /** A garbage collection as a job: its last run is known to the lists (datastore-semantics.md 14.3). */
 import { toError } from '../base/errors.ts'
+import type { FileSystem } from '../base/fs/file-system.ts'
 import type { ConfigFiles } from '../config/config-files.ts'
 import { collect, type CollectOptions } from '../datastore/collection/collect.ts'
 import type { Datastore } from '../datastore/datastore.ts'
 import { parseUpid } from '../formats/upid.ts'
-import { noteJobStarted, readLastRun } from '../tasks/job-state.ts'
+import { forgetJob, noteJobStarted, readLastRun } from '../tasks/job-state.ts'
 import type { TaskRegistry } from '../tasks/task-registry.ts'
 
 const TYPE = 'garbage_collection'
@@ -33,6 +34,15 @@ export async function collectAsJob(
     options.progress.log(`Cannot note the start of the job: ${toError(error).message}`)
   }
   await collect(store, options)
+}
+
+/** Forgets the collections of the datastore `name`, which is removed: another of this name had none. */
+export async function forgetCollections(
+  fs: FileSystem,
+  stateFolder: string,
+  name: string,
+): Promise<void> {
+  await forgetJob(fs, stateFolder, { type: TYPE, name })
 }
 
 /** The last collection of the datastore `name`. */

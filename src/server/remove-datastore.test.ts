@@ -62,6 +62,9 @@ suite('removeDatastore()', () => {
   test('referrers, status, chunks, jobs and configuration, lock file, folder', async (context) => {
     const { context: server, fs, path, paths, lines, progress } = await makeServer(context)
     mkdirSync(join(paths.state, 'datastores/store'), { recursive: true })
+    mkdirSync(join(paths.state, 'jobstates'))
+    const run = join(paths.state, 'jobstates/garbage_collection-store.json')
+    writeFileSync(run, '{}')
     const gone: string[] = []
     const removeTree = fs.removeTree.bind(fs)
     fs.removeTree = async (target) => {
@@ -84,6 +87,7 @@ suite('removeDatastore()', () => {
     ])
     assert.equal(existsSync(path), false)
     assert.equal(existsSync(join(paths.state, 'datastores/store')), false)
+    assert.equal(existsSync(run), false)
     assert.equal(readFileSync(join(paths.config, 'prune.cfg'), 'utf8').includes('store'), false)
   })
 

@@ -18,6 +18,7 @@ import type { ActiveOperations } from '../datastore/active-operations.ts'
 import { checkUnused, destroyContent, removeEmptied } from '../datastore/destroy.ts'
 import type { DatastoreRegistry } from '../datastore/registry.ts'
 import { removeStateFolders } from '../datastore/state-folder.ts'
+import { forgetCollections } from './collection-job.ts'
 import { leaveBucket } from './s3/leave-bucket.ts'
 import type { S3Access } from './s3/s3-access.ts'
 import { forgetRemoval, noteRemoval } from './removal-notes.ts'
@@ -63,6 +64,7 @@ export async function removeDatastore(
   await leaveBucket(parts, config, { destroyData, progress })
   if (destroyData) await orInUse(name, destroyContent(fs, path, progress))
   progress.log('Removing datastore from config...')
+  await forgetCollections(fs, paths.state, name)
   await removeDatastoreConfig(files, name, { keepJobs })
   if (!destroyData) return
   // What is remembered of it must not be taken for another's of this name.

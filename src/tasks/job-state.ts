@@ -39,6 +39,15 @@ export async function noteJobStarted(
   await atomicWrite(fs, path, data, { mode: STATE_MODE, owner, durable: false })
 }
 
+/** Removes what is known of `job`: the next one of this name is another. */
+export async function forgetJob(fs: FileSystem, stateFolder: string, job: Job): Promise<void> {
+  try {
+    await fs.unlink(statePath(stateFolder, job))
+  } catch (error) {
+    if (!isSystemError(error, 'ENOENT')) throw error
+  }
+}
+
 /** As stock has it, for a stock server that comes back. */
 async function makeFolder(fs: FileSystem, path: string, owner: Owner): Promise<void> {
   try {
