@@ -1,10 +1,15 @@
 /** A snapshot and its files as lists show them (rest-api §4.3, SnapshotListItem). */
+import { hasCode } from '../../../../base/errors.ts'
 import type { Datastore } from '../../../../datastore/datastore.ts'
 import { readManifest, type StoredManifest } from '../../../../datastore/manifest-store.ts'
 import type { SnapshotListing } from '../../../../datastore/snapshots.ts'
 import { MANIFEST_NAME } from '../../../../formats/archive-name.ts'
+import { isJsonObject, type JsonValue } from '../../../../formats/json.ts'
 import type { Manifest } from '../../../../formats/manifest.ts'
 import type { NamespacePath } from '../../../../formats/namespace.ts'
+import { parseUpid } from '../../../../formats/upid.ts'
+
+const FINGERPRINT = /^[0-9a-f]{2}(?::[0-9a-f]{2}){31}$/i
 
 export interface FileEntry {
   readonly filename: string
@@ -55,25 +60,30 @@ export function fileEntries(
   return [...listed, ...others]
 }
 
+/** What stock does not understand it does not show either: its clients refuse the whole list for one such value. */
 function facts({ unprotected }: Manifest): object {
-  const {
-    notes,
-    verify_state: verification,
-    'key-fingerprint': fingerprint,
-  } = unprotected as {
-    notes?: unknown
-    verify_state?: unknown
-    'key-fingerprint'?: unknown
-  }
+  const { notes, verify_state: state, 'key-fingerprint': fingerprint } = unprotected
+  const verification = verificationOf(state)
   return {
     ...(typeof notes === 'string' && notes !== '' ? { comment: firstLine(notes) } : {}),
-    ...(isVerification(verification) ? { verification } : {}),
-    ...(typeof fingerprint === 'string' ? { fingerprint } : {}),
+    ...(verification === null ? {} : { verification }),
+    ...(typeof fingerprint === 'string' && FINGERPRINT.test(fingerprint)
+      ? { fingerprint: fingerprint.toLowerCase() }
+      : {}),
   }
 }
 
-function isVerification(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && 'state' in value
+function verificationOf(value: JsonValue | undefined): object | null {
+  if (!isJsonObject(value)) return null
+  const { state, upid } = value
+  if ((state !== 'ok' && state !== 'failed') || typeof upid !== 'string') return null
+  try {
+    parseUpid(upid)
+    return { state, upid }
+  } catch (error) {
+    if (hasCode(error, 'UPID_INVALID')) return null
+    throw error
+  }
 }
 
 function firstLine(notes: string): string {
