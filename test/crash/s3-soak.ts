@@ -7,7 +7,7 @@ import assert from 'node:assert/strict'
 import { appendFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { errorChain } from '../../src/base/errors.ts'
+import { errorChain, hasCode } from '../../src/base/errors.ts'
 import type { Connection } from '../../src/client/connection.ts'
 import { forgetSnapshot, storePath, upidOf } from '../../src/client/snapshots.ts'
 import { ROOT_NAMESPACE } from '../../src/formats/namespace.ts'
@@ -54,6 +54,8 @@ const KILL_MAX_MS = 20_000
 const START_ATTEMPTS = 20
 /** What a server may hold more at the end than it did when it was fresh. */
 const DESCRIPTORS_MORE_MAX = 40
+/** At any time; 130 when it is fresh, 280 were seen. */
+const RSS_MIB_MAX = 512
 
 export interface SoakSummary {
   backups: number
@@ -63,6 +65,8 @@ export interface SoakSummary {
   verifications: number
   removals: number
   kills: number
+  /** Backups that failed and of which a refresh showed something without a manifest: a PUT that was executed late. */
+  late: number
   faults: number
   rssMib: readonly number[]
   /** What failed while the network was bad and servers were killed, and how often. */
@@ -75,7 +79,7 @@ interface State {
   readonly rssMib: number
 }
 
-/** Shorter ones have hardly a forget that went half its way, and CI has little time. */
+/** CI has little time. */
 const REFRESH_MIN_MS = 60_000
 
 /** Runs for `durationMs` in the new folder `folder`, then looks whether all is there; throws at what is wrong. */
@@ -96,6 +100,8 @@ class Soak implements AsyncDisposable {
   readonly #environment: Readonly<Record<string, string>>
   /** Snapshots whose `finish` was answered and that nobody asked to go: `group number` -> chunks. */
   readonly #kept = new Map<string, readonly number[]>()
+  /** Of all backups, those whose `finish` was answered. */
+  readonly #finished = new Set<string>()
   /** All that was ever begun. */
   readonly #begun = new Map<string, readonly number[]>()
   readonly #rss: number[] = []
@@ -114,6 +120,7 @@ class Soak implements AsyncDisposable {
     verifications: 0,
     removals: 0,
     kills: 0,
+    late: 0,
   }
 
   private constructor(data: CairnData, proxy: FaultProxy, seed: number) {
@@ -191,10 +198,10 @@ class Soak implements AsyncDisposable {
     await this.#start()
     const fresh = await this.#state()
     await this.#checkSnapshots()
-    // The bucket alone has to have all that was promised. A forget that was not answered may have gone half its way:
-    // what is here alone then is named by collections, and cannot be verified.
+    // The bucket alone has to have all that was promised.
     if (refreshes) {
       await this.#refresh()
+      await this.#forgetLate()
       await this.#checkSnapshots()
     }
     await this.#collect()
@@ -203,6 +210,7 @@ class Soak implements AsyncDisposable {
     const state = await this.#state()
     this.#rss.push(state.rssMib)
     assert.equal(state.gate, 0, 'the gate is open')
+    assert.ok(Math.max(...this.#rss) <= RSS_MIB_MAX, `resident MiB: ${this.#rss.join(', ')}`)
     assert.ok(
       state.descriptors <= fresh.descriptors + DESCRIPTORS_MORE_MAX,
       `descriptors: ${fresh.descriptors} when fresh, ${state.descriptors} now`,
@@ -236,6 +244,24 @@ class Soak implements AsyncDisposable {
     }
   }
 
+  /** Known (docs/simulator.md): of a backup that failed a PUT may be executed after all that there was of it was removed. */
+  async #forgetLate(): Promise<void> {
+    for (const group of GROUPS) {
+      for (const number of await listNumbers(this.#connection, group)) {
+        if (this.#finished.has(`${group} ${number}`)) continue
+        const snapshot = snapshotOf(number, group)
+        const chunks = this.#begun.get(`${group} ${number}`) ?? []
+        try {
+          await checkWide(this.#connection, { group, number, chunks })
+        } catch (error) {
+          if (!hasCode(error, 'SERVER_NOT_FOUND')) throw error
+          await forgetSnapshot(this.#connection, { namespace: ROOT_NAMESPACE, snapshot })
+          this.#counts.late += 1
+        }
+      }
+    }
+  }
+
   async #backUp(group: string): Promise<void> {
     const number = ++this.#number
     const name = `${group} ${number}`
@@ -250,6 +276,7 @@ class Soak implements AsyncDisposable {
       throw error
     }
     this.#kept.set(name, chunks)
+    this.#finished.add(name)
     this.#counts.backups += 1
   }
 
