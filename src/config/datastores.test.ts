@@ -94,6 +94,26 @@ suite('listDatastores()', () => {
     assert.equal(byName.get('fxgold')?.tuning.syncLevel, 'filesystem')
   })
 
+  test('gives the message of a maintenance mode without the escapes of the stock interface', async () => {
+    const files = await open({ isEmpty: true })
+    const cases = [
+      ['being%20moved%2C%20%C3%BC%21', 'being moved, ü!'],
+      ['100%', '100%'],
+      ['%zz%41%ff', '%zz%41%ff'],
+      ['a%2541', 'a%41'],
+    ] as const
+    const sections = cases.map(
+      ([stored], index) =>
+        `datastore: d${index}\n\tmaintenance-mode offline,message=${stored}\n\tpath /d${index}\n`,
+    )
+    await writeFile(files.pathOf({ name: 'datastore.cfg' }), sections.join('\n'))
+    for (const [index, [stored, shown]] of cases.entries()) {
+      const datastore = await findDatastore(files, `d${index}`)
+      assert.deepEqual(datastore?.maintenance, { type: 'offline', message: shown })
+      assert.equal(datastore.raw.get('maintenance-mode'), `offline,message=${stored}`)
+    }
+  })
+
   test('reads our own tuning keys, and takes what it cannot read for the safe value', async () => {
     const files = await open({ isEmpty: true })
     await writeFile(

@@ -2,6 +2,7 @@
  * Datastores and their options: `datastore.cfg`. A stored value that cannot be read counts as its default where that
  * is harmless; an unreadable maintenance mode takes the datastore offline. Source: rest-api.md 4.9.
  */
+import { isUtf8 } from 'node:buffer'
 import { isAbsolute, relative, resolve } from 'node:path'
 import type { ConfigFiles } from './config-files.ts'
 import { backendOf, type StoredBackend } from './datastore-backend.ts'
@@ -24,6 +25,7 @@ import { type Tuning, tuningOf } from './tuning.ts'
 
 export interface Maintenance {
   readonly type: (typeof MAINTENANCE_TYPES)[number]
+  /** As it is shown; the stored one may have percent escapes. */
   readonly message?: string
 }
 
@@ -161,7 +163,18 @@ function maintenanceOf(text: string | undefined): Maintenance | null {
   const properties = propertyMap(text, 'type')
   const type = MAINTENANCE_TYPES.find((known) => known === properties?.get('type')) ?? 'offline'
   const message = properties?.get('message')
-  return { type, ...(message === undefined ? {} : { message }) }
+  return { type, ...(message === undefined ? {} : { message: withoutEscapes(message) }) }
+}
+
+/**
+ * Stock's interface stores the message percent-encoded, and its texts show it decoded (datastore-semantics.md 13). What
+ * is no escape stays, and so does one of bytes that are no text.
+ */
+function withoutEscapes(message: string): string {
+  return message.replaceAll(/(?:%[0-9a-f]{2})+/gi, (escapes) => {
+    const bytes = Buffer.from(escapes.replaceAll('%', ''), 'hex')
+    return isUtf8(bytes) ? bytes.toString() : escapes
+  })
 }
 
 /** Null if there is no such property or it cannot be read. */
