@@ -1,7 +1,11 @@
 /** Parameters and steps that many client commands share (spec cli 4, the letters R N F K L). */
 import { type Connection, openConnection } from '../../client/connection.ts'
 import type { ClientHost } from '../../client/host.ts'
-import { type RepositoryOptions, needRepository } from '../../client/repository.ts'
+import {
+  REPOSITORY_PATTERN,
+  type RepositoryOptions,
+  needRepository,
+} from '../../client/repository.ts'
 import { parseBytes } from '../../base/human-units.ts'
 import { CRYPT_MODES } from '../../formats/crypt-mode.ts'
 import { type SnapshotRef, parseSnapshot } from '../../formats/names.ts'
@@ -37,7 +41,9 @@ const AUTH_ID_PATTERN = /^[^\s:/]+@[A-Za-z0-9_][A-Za-z0-9._-]*(?:![A-Za-z0-9_][A
 const REPOSITORY_LENGTH_MAX = 256
 
 export const repositoryParameters = {
-  repository: optional(text('Repository URL.', { lengthMax: REPOSITORY_LENGTH_MAX })),
+  repository: optional(
+    text('Repository URL.', { lengthMax: REPOSITORY_LENGTH_MAX, pattern: REPOSITORY_PATTERN }),
+  ),
   server: optional(text('Backup server address (hostname or IP).')),
   port: optional(integer('Backup server port. Default: 8007', { min: 1, max: 65_535 })),
   datastore: optional(text('Datastore name.', { lengthMin: 3, lengthMax: 32 })),
