@@ -3,6 +3,7 @@ import type { Guard } from './guard.ts'
 
 const RACES = 'src/datastore/collection/races.test.ts'
 const OWN = 'test/races/collection.test.ts'
+const LINKS = 'src/datastore/collection/links.test.ts'
 const COLLECTION = 'src/datastore/collection'
 
 export const COLLECTION_GUARDS: readonly Guard[] = [
@@ -177,6 +178,32 @@ export const COLLECTION_GUARDS: readonly Guard[] = [
       },
     ],
     test: [RACES, 'R-06: an unreadable folder ends the run, unless it is lost+found'],
+  },
+  {
+    races: ['R-06'],
+    what: 'a link that leads nowhere, where backups are, ends the run',
+    where: 'kindBehind()',
+    cuts: [
+      {
+        file: `${COLLECTION}/walk-roots.ts`,
+        find: '    if (await leadsAstray(fs, base, path)) {\n',
+        replace: '    if (false) {\n',
+      },
+    ],
+    test: [LINKS, 'R-06: deletes nothing while a link at ct leads nowhere'],
+  },
+  {
+    races: ['R-06'],
+    what: 'a folder or an index whose name is not UTF-8 ends the run',
+    where: 'readFolder()',
+    cuts: [
+      {
+        file: `${COLLECTION}/walk-roots.ts`,
+        find: '    if (mayHoldIndexes && name.includes(NOT_UTF8)) refuseUnreadable(`${base}/${path}`)\n',
+        replace: '',
+      },
+    ],
+    test: [LINKS, 'R-06: a folder whose name is not UTF-8 ends the run'],
   },
   {
     races: ['R-08'],

@@ -25,7 +25,7 @@ suite('collect()', () => {
       }
       await rename(`${store.path}/${place}`, `${folder}/elsewhere`)
       await symlink(`${folder}/elsewhere`, `${store.path}/${place}`)
-      // Links that go round, lead nowhere or lie where no backups are do no harm.
+      // Links that go round, or lie where no backups are, do no harm.
       await mkdir(`${store.path}/ns/b/ns`, { recursive: true })
       await symlink(`${store.path}/ns/b`, `${store.path}/ns/b/ns/b`)
       await symlink('/', `${store.path}/root`)
@@ -42,6 +42,36 @@ suite('collect()', () => {
       await mkdir(`${store.path}/${dirname(place)}`, { recursive: true })
       await symlink(`${folder}/a disk that is not there`, `${store.path}/${place}`)
       await assert.rejects(gc(store), { code: 'COLLECTION_UNSAFE', message: /leads nowhere/ })
+    })
+  }
+
+  test('R-06: a folder that is linked as a snapshot and as a type has its links followed', async (context) => {
+    const { store, folder } = await gcStore(context, { fs: noThreads })
+    await backUp(store, T0, ['d'])
+    await rename(`${store.path}/host/web1`, `${folder}/group`)
+    await rename(`${store.path}/host`, `${folder}/type`)
+    await symlink(`${folder}/group`, `${folder}/type/web1`)
+    await mkdir(`${store.path}/ct/a`, { recursive: true })
+    await symlink(`${folder}/type`, `${store.path}/ct/a/b`)
+    // Deeper, so that it is met after the other one.
+    await mkdir(`${store.path}/ns/a/ns/b`, { recursive: true })
+    await symlink(`${folder}/type`, `${store.path}/ns/a/ns/b/vm`)
+    await gc(store)
+    assert.ok(await hasChunk(store, 'd'))
+  })
+
+  for (const name of ['caf\xe9', 'caf\xe9.didx']) {
+    const kind = name.endsWith('.didx') ? 'an index' : 'a folder'
+    test(`R-06: ${kind} whose name is not UTF-8 ends the run`, async (context) => {
+      const { store, folder } = await gcStore(context, { fs: noThreads })
+      await backUp(store, T0, ['d'])
+      const latin1 = Buffer.from(`${store.path}/${name}`, 'latin1')
+      const snapshot = `${store.path}/${LINKS[2]}`
+      await rename(name.endsWith('.didx') ? `${snapshot}/root.pxar.didx` : snapshot, latin1)
+      await rename(`${store.path}/host`, `${folder}/host`)
+      await backUp(store, T0 + 1, ['e'])
+      await assert.rejects(gc(store), { code: 'COLLECTION_MARK_FAILED' })
+      assert.ok(await hasChunk(store, 'd'))
     })
   }
 })

@@ -30,7 +30,10 @@ const FOLDERS_AT_ONCE = 16
 const SNAPSHOT_FOLDER =
   /^(?:ns\/[^/]+\/)*(?:vm|ct|host)\/[^/]+\/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\/[^/]+$/
 /** Where a namespace, a type, a group or a snapshot has its folder. */
-const STRUCTURE_FOLDER = /^(?:ns\/[^/]+\/)*(?:ns|ns\/[^/]+|(?:vm|ct|host)(?:\/[^/]+){0,2})$/
+const STRUCTURE_FOLDER =
+  /^(?:ns\/[^/]+\/)*(?:(?<namespaces>ns)|ns\/[^/]+|(?:vm|ct|host)(?<below>(?:\/[^/]+){0,2}))$/
+/** What Node puts for bytes that are not UTF-8. */
+const NOT_UTF8 = '\uFFFD'
 /** ext4's own; it may be unreadable, and nobody keeps snapshots in it. */
 const LOST_AND_FOUND = 'lost+found'
 
@@ -90,6 +93,8 @@ async function readFolder(
     }
     if (name.startsWith('.')) continue
     const path = folder === '' ? name : `${folder}/${name}`
+    const mayHoldIndexes = entry.kind === 'folder' || indexKindOf(name) !== null
+    if (mayHoldIndexes && name.includes(NOT_UTF8)) refuseUnreadable(`${base}/${path}`)
     const kind = entry.kind === 'link' ? await kindBehind(fs, base, path, walk.linked) : entry.kind
     if (kind === 'folder') below.push(path)
     else if (kind === 'file' && indexKindOf(name) !== null) {
@@ -120,8 +125,10 @@ async function kindBehind(
   try {
     const { kind, dev, ino } = await fs.stat(`${base}/${path}`)
     if (kind !== 'folder') return kind
-    const identity = `${dev}:${ino}`
-    if (!STRUCTURE_FOLDER.test(path) || linked.has(identity)) return 'link'
+    const level = levelOf(path)
+    // By level: links below a type folder are followed that are left alone below a snapshot.
+    const identity = `${dev}:${ino} ${level}`
+    if (level === null || linked.has(identity)) return 'link'
     linked.add(identity)
     return 'folder'
   } catch (error) {
@@ -134,9 +141,23 @@ async function kindBehind(
   }
 }
 
+/** Where in the structure a folder is; null if no backups are there. */
+function levelOf(path: string): string | null {
+  const groups = STRUCTURE_FOLDER.exec(path)?.groups
+  if (groups === undefined) return null
+  if (groups['namespaces'] !== undefined) return 'namespaces'
+  return `${groups['below']?.split('/').length ?? 'namespace'}`
+}
+
+/** Nothing below it can be opened by such a name, and stock marks what it finds there. */
+function refuseUnreadable(path: string): never {
+  const reason = `cannot continue garbage-collection safely, the name is not UTF-8: ${quote(path)}`
+  throw errors.COLLECTION_MARK_FAILED({ reason })
+}
+
 /** Whether a link that leads nowhere stands where backups are: they may be on a disk that is not there at the moment. */
 async function leadsAstray(fs: FileSystem, base: string, path: string): Promise<boolean> {
-  if (!STRUCTURE_FOLDER.test(path) && indexKindOf(path) === null) return false
+  if (levelOf(path) === null && indexKindOf(path) === null) return false
   try {
     return (await fs.lstat(`${base}/${path}`)).kind === 'link'
   } catch (error) {
