@@ -14,7 +14,7 @@ import { findBegun, finishBegun } from './finish-begun.ts'
 import { finishRemovals } from './finish-removals.ts'
 import { listGroups } from './groups.ts'
 import type { JournalEntry } from './journal.ts'
-import { FAILED_FILE, PENDING_MANIFEST_PREFIX, snapshotPath } from './layout.ts'
+import { FAILED_FILE, PENDING_MANIFEST_PREFIX, REMOVING_FILE, snapshotPath } from './layout.ts'
 import type { FileLock } from './locks.ts'
 import { listNamespaces } from './namespaces.ts'
 import { removeFolder } from './remove-snapshot.ts'
@@ -122,6 +122,8 @@ async function removeIfOurs(store: Datastore, entry: JournalEntry): Promise<bool
   }
   const isOurs = names.includes(`${PENDING_MANIFEST_PREFIX}${entry.id}`) || names.length === 0
   if (!isOurs || names.includes(MANIFEST_NAME)) return false
-  if (!names.includes(FAILED_FILE) && (await completeFromBucket(store, entry))) return false
+  // A manifest that comes after its removal began is late.
+  const isGivenUp = names.includes(FAILED_FILE) || names.includes(REMOVING_FILE)
+  if (!isGivenUp && (await completeFromBucket(store, entry))) return false
   return await removeFolder(store, entry.ns, entry.ref)
 }

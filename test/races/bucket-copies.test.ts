@@ -1,5 +1,6 @@
 /** Two of us on one bucket, by a copy of the machine (races.md R-59): found by the simulator, each as a schedule of its own. */
 import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { suite, test, type TestContext } from 'node:test'
 import { setSnapshotNotes } from '../../src/datastore/manifest-store.ts'
@@ -137,5 +138,24 @@ suite('R-59: a copy of ourselves', () => {
     const copy = await makeBucketRig(context, { before })
     await copy.registry.recover([STORE], () => {})
     assert.ok(await rig.memory.head(contentKey(DAY_1, MANIFEST)))
+  })
+})
+
+suite('R-60: a manifest that is written late', () => {
+  test('does not finish a backup whose removal began', async (context) => {
+    const rig = await makeBucketRig(context)
+    await backUp(rig.store, DAY_1, ['kept'])
+    const writer = await begin(rig.store, DAY_2)
+    await writeArchive(writer, ARCHIVE, ['new'])
+    const before = await rig.remains()
+    const folder = `store/host/web1/${timeText(DAY_2)}`
+    await writeFile(`${before.folder}/${folder}/.removing`, '')
+    const manifest = await rig.memory.get(contentKey(DAY_1, MANIFEST))
+    rig.memory.plant(contentKey(DAY_2, MANIFEST), manifest?.body ?? new Uint8Array())
+    const next = await startCopy(context, rig, before)
+    assert.equal(existsSync(`${next.folder}/${folder}`), false)
+    assert.equal(await rig.memory.head(contentKey(DAY_2, MANIFEST)), null)
+    await assert.rejects(finish(writer))
+    await writer.abort()
   })
 })

@@ -435,45 +435,6 @@ export const BUCKET_GUARDS: readonly Guard[] = [
   },
   {
     races: ['R-57'],
-    what: 'a removal is noted in the snapshot, durably, before its first DELETE',
-    where: 'removeFromBucket()',
-    cuts: [
-      {
-        file: 'src/datastore/remove-from-bucket.ts',
-        find: '  await bucket?.tree.removeTree(path, { onBegin })\n',
-        replace: '  await bucket?.tree.removeTree(path)\n',
-      },
-    ],
-    test: [SIDES, 'R-57: a removal that a kill ended between the two'],
-  },
-  {
-    races: ['R-57'],
-    what: 'what is half gone from the bucket is not changed here',
-    where: 'checkNotLeaving()',
-    cuts: [
-      {
-        file: 'src/datastore/snapshots.ts',
-        find: '  if (value) await checkNotLeaving(store, ns, ref)\n',
-        replace: '',
-      },
-    ],
-    test: [SIDES, 'R-57: a removal that was not answered is ended by a collection'],
-  },
-  {
-    races: ['R-57', 'R-59'],
-    what: 'a removal is ended only where the bucket is as we left it',
-    where: 'finishBegun()',
-    cuts: [
-      {
-        file: 'src/datastore/finish-begun.ts',
-        find: "  if (!(await isBucketOurs(store, 'snapshots whose removal began'))) return\n",
-        replace: '',
-      },
-    ],
-    test: [COPIES, 'ended a removal and made the snapshot anew'],
-  },
-  {
-    races: ['R-57'],
     what: 'a manifest is in the bucket before it gets its name here',
     where: 'publishSnapshot()',
     cuts: [

@@ -1,5 +1,6 @@
 /** Every race of races.md: what protects from it here, or where it belongs. docs/races.md is made of this. */
 import { BUCKET_GUARDS } from './bucket-guards.ts'
+import { BUCKET_REMOVAL_GUARDS } from './bucket-removal-guards.ts'
 import { CHUNK_GUARDS } from './chunk-guards.ts'
 import { DOUBT_GUARDS } from './doubt-guards.ts'
 import { COLLECTION_GUARDS } from './collection-guards.ts'
@@ -12,6 +13,7 @@ export const GUARDS: readonly Guard[] = [
   ...BUCKET_GUARDS,
   ...CHUNK_GUARDS,
   ...DOUBT_GUARDS,
+  ...BUCKET_REMOVAL_GUARDS,
   ...SESSION_GUARDS,
   ...STORE_GUARDS,
 ]

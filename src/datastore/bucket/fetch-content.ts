@@ -5,13 +5,16 @@
 import { forEachConcurrent } from '../../base/async/map-concurrent.ts'
 import type { FileHandle } from '../../base/fs/file-system.ts'
 import type { Progress } from '../../base/progress.ts'
+import { MANIFEST_NAME } from '../../formats/archive-name.ts'
 import type { ObjectInfo } from '../../storage/object-store.ts'
 import type { Datastore } from '../datastore.ts'
+import { quote } from '../debug-text.ts'
 import { errors } from '../errors.ts'
 import { INDEX_SIZE_MAX } from '../snapshot-files.ts'
 import { FILE_MODE } from '../store-files.ts'
 import { kindOfContent } from './content-path.ts'
 import { contentKey, contentPath } from './keys.ts'
+import { dropLoneManifest, LoneManifests } from './lone-manifests.ts'
 import { isSameContent } from './same-content.ts'
 import type { StoreBucket } from './store-bucket.ts'
 
@@ -49,6 +52,7 @@ export async function fetchContent(
   const { signal } = options.progress
   const run = async (object: ObjectInfo): Promise<void> => await fetcher.fetch(object)
   await forEachConcurrent(fetcher.list(), { concurrency: FETCHED_AT_ONCE, signal }, run)
+  await fetcher.dropLone()
   return fetcher.count
 }
 
@@ -57,6 +61,7 @@ class Fetcher {
   readonly #bucket: StoreBucket
   readonly #options: FetchOptions
   readonly #folders = new Map<string, Promise<void>>()
+  readonly #lone = new LoneManifests()
   readonly count = { objects: 0, bytes: 0, same: 0, skipped: 0 }
 
   constructor(store: Datastore, bucket: StoreBucket, options: FetchOptions) {
@@ -70,7 +75,25 @@ class Fetcher {
     const { below, progress } = this.#options
     const { signal } = progress
     const start = below === undefined ? contentKey(prefix, '') : `${contentKey(prefix, below)}/`
-    for await (const page of objects.list(start, { signal })) yield* page.objects
+    for await (const page of objects.list(start, { signal })) {
+      for (const object of page.objects) {
+        this.#lone.note(contentPath(prefix, object.key) ?? '')
+        yield object
+      }
+    }
+    this.#lone.end()
+  }
+
+  /** What a late PUT made of a snapshot that is gone is not taken for finished. */
+  async dropLone(): Promise<void> {
+    const { to, progress } = this.#options
+    for (const folder of this.#lone.folders) {
+      if (kindOfContent(`${folder}/${MANIFEST_NAME}`) === null) continue
+      if (!(await dropLoneManifest(this.#store, `${to}/${folder}`))) continue
+      progress.warn(
+        `the bucket has the manifest of ${quote(folder)} and none of its files: skipped`,
+      )
+    }
   }
 
   async fetch(object: ObjectInfo): Promise<void> {

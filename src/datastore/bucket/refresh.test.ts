@@ -149,6 +149,26 @@ suite('refreshStore()', () => {
     await checkFilled(rig)
   })
 
+  test('R-60, R-70: a manifest that came late, without its files, makes nothing look finished', async (context) => {
+    const rig = await makeBucketStore(context)
+    await fill(rig)
+    const folder = `${STORE}/.cnt/host/web1/2026-01-02T00:00:00Z/`
+    const files = rig.memory.keys.filter(
+      (key) => key.startsWith(folder) && !key.endsWith('index.json.blob'),
+    )
+    assert.equal(files.length, 1)
+    await rig.memory.delete(files)
+    const lines: string[] = []
+    const progress = { ...silentProgress(), warn: (line: string) => void lines.push(line) }
+    await refreshStore(rig.store, { ...REFRESH, progress })
+    const listed = await listSnapshots(rig.store, ROOT_NAMESPACE, GROUP)
+    assert.deepEqual(
+      listed.map(({ finished }) => finished),
+      [true, false],
+    )
+    assert.match(lines.join(), /2026-01-02T00:00:00Z" and none of its files/)
+  })
+
   test('is refused while sessions run, and nothing changes', async (context) => {
     const rig = await makeBucketStore(context)
     const writer = await begin(rig.store, DAY_1)
