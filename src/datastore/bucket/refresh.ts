@@ -1,8 +1,9 @@
 /**
  * `s3-refresh`: the local tree and the ledger are made anew from the bucket (datastore-semantics.md 19.6, races.md R-40).
  *
- * Order: what our own notes say to be garbage goes from the bucket; a note in the state folder (durable) that the tree is not to be relied on; we become the bucket's holder, with
- * a generation that nobody else has seen; everything below `.cnt/` is fetched into a hidden folder and synced; `vm`, `ct`,
+ * Order: what our own notes say to be garbage goes from the bucket; a note in the state folder (durable) that the tree is
+ * not to be relied on; we become the bucket's holder, with a generation that nobody else has seen; everything below `.cnt/`
+ * is fetched into a hidden folder and synced; `vm`, `ct`,
  * `host` and `ns` are replaced one by one; the ledger is emptied and made anew from a LIST; the holder is looked at
  * again; the note goes. Whatever ends it before the last step leaves the note: nothing is collected, and nothing that the
  * ledger says counts, until another refresh, which starts over.
