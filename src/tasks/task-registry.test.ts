@@ -3,6 +3,8 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, suite, test } from 'node:test'
+import { FaultFileSystem } from '../../test/support/fault-file-system.ts'
+import type { FileSystem } from '../base/fs/file-system.ts'
 import { nodeFileSystem } from '../base/fs/node-file-system.ts'
 import { type Clock, systemClock } from '../base/time/clock.ts'
 import type { ProcessTable } from './process-table.ts'
@@ -20,9 +22,9 @@ beforeEach(async () => {
 })
 afterEach(async () => await rm(folder, { recursive: true }))
 
-async function open(options: { processes?: ProcessTable; pid?: number } = {}) {
+async function open(options: { processes?: ProcessTable; pid?: number; fs?: FileSystem } = {}) {
   return await TaskRegistry.open({
-    fs: nodeFileSystem,
+    fs: options.fs ?? nodeFileSystem,
     clock,
     paths: { tasks: folder },
     node: 'vm.example.com',
@@ -59,6 +61,28 @@ suite('TaskRegistry', () => {
     assert.match(log[0] ?? '', /^2026-11-21T\d\d:\d\d:\d\d[+-]\d\d:\d\d: hello$/)
     assert.match(log[1] ?? '', /: TASK OK$/)
     await tasks.idle()
+  })
+
+  test('a task that ends while another one is archived is archived, too', async () => {
+    const faults = new FaultFileSystem(nodeFileSystem)
+    const tasks = await open({ fs: faults.fs })
+    const [first, second] = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()]
+    const start = { type: 'reader', id: 'a', authId: 'admin@pbs' }
+    const one = await tasks.start(start, async () => void (await first.promise))
+    const two = await tasks.start(start, async () => void (await second.promise))
+    const isTwo = ({ upid }: { readonly upid: string }): boolean => upid === two.upid
+    // The archive has the first already; the second ends before the list of active ones is replaced.
+    faults.onStep(async ({ name }) => {
+      if (name !== 'rename') return
+      faults.onStep(null)
+      second.resolve(undefined)
+      while ((await tasks.list({ running: true })).items.some(isTwo));
+    })
+    first.resolve(undefined)
+    await Promise.all([one.done, two.done])
+    const archived = (await lines('archive')).map((line) => line.split(' ')[0])
+    assert.deepEqual(archived, [one.upid, two.upid])
+    assert.deepEqual(await lines('active'), [])
   })
 
   test('done tells warnings and errors with their causes', async () => {

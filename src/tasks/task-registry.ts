@@ -95,7 +95,8 @@ export class TaskRegistry {
       own: {
         ...self,
         running: () => [...this.#running.values()].map(({ entry }) => entry),
-        ended: () => this.#ended,
+        // A copy: what ends while the lists are written is not in them yet.
+        ended: () => [...this.#ended],
         archived: (entries) => {
           this.#ended = this.#ended.filter((entry) => !entries.includes(entry))
         },
