@@ -68,8 +68,12 @@ suite('TaskRegistry', () => {
     const tasks = await open({ fs: faults.fs })
     const [first, second] = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()]
     const start = { type: 'reader', id: 'a', authId: 'admin@pbs' }
-    const one = await tasks.start(start, async () => void (await first.promise))
-    const two = await tasks.start(start, async () => void (await second.promise))
+    const one = await tasks.start(start, async () => {
+      await first.promise
+    })
+    const two = await tasks.start(start, async () => {
+      await second.promise
+    })
     const isTwo = ({ upid }: { readonly upid: string }): boolean => upid === two.upid
     // The archive has the first already; the second ends before the list of active ones is replaced.
     faults.onStep(async ({ name }) => {
