@@ -204,6 +204,11 @@ export class Checker implements Watcher {
     return null
   }
 
+  /** As `manifestOf`, if all places that have one say the same of verifications. */
+  manifestOfAll(key: string): Buffer | null {
+    return this.manifestOf(key)
+  }
+
   /** Whether a visible index or a live session relies on the digest; how it is called. */
   holderOf(digest: string): string | null {
     for (const { key, folder } of visibleSnapshots(this.#world.store)) {

@@ -334,11 +334,14 @@ export class World implements Scene {
     return !(this.machine.seek(`${STORE_FOLDER}/ns/${name}`) instanceof Failure)
   }
 
-  /** What a verification wrote into the manifest stays there. */
-  noteVerified(key: string): void {
+  /**
+   * What a verification wrote into the manifest stays there. One that did not end well may not have been able to write:
+   * then it counts only if every side has it.
+   */
+  noteVerified(key: string, { isOk }: { readonly isOk: boolean }): void {
     const expected = this.ledger.snapshots.get(key)
-    const manifest = this.checker.manifestOf(key)
-    if (expected !== undefined) expected.isVerified ||= manifest?.includes(VERIFY_STATE) ?? false
+    const says = isOk ? this.checker.manifestOf(key) : this.checker.manifestOfAll(key)
+    if (expected !== undefined) expected.isVerified ||= says?.includes(VERIFY_STATE) ?? false
   }
 
   /** R-55: an upload heals a chunk that is missing, empty or short. */

@@ -15,8 +15,8 @@ export async function verify(running: Running): Promise<void> {
   const progress = silentProgress(process.shutdown.signal)
   for (const { key, ns, ref } of listVisible(world)) {
     if (random.chance(0.4)) continue
-    await verifySnapshot(store, ns, ref, { progress, upid: UPID })
-    world.noteVerified(key)
+    const { ok: isOk } = await verifySnapshot(store, ns, ref, { progress, upid: UPID })
+    world.noteVerified(key, { isOk })
   }
 }
 
