@@ -14,6 +14,7 @@ import { wholeDigest } from '../restore.ts'
 import type { SimProcess } from '../sim-process.ts'
 import { Violation } from '../violation.ts'
 import { type BucketSide, machineNow } from './bucket-side.ts'
+import type { Sender } from './network.ts'
 import {
   digestsOf,
   finishedIn,
@@ -29,6 +30,7 @@ const REMOVERS = /^(?:forget|prune|removeGroup|removeSpace|move|moveSpace|cloneF
 const LEAVING = '.removing'
 /** Times of objects are whole seconds. */
 const SECOND_MS = 1000
+const BAD_CHUNK = /\/([0-9a-f]{64})\.\d\.bad$/
 
 /** What it looks at besides. */
 export interface BucketScene extends Scene {
@@ -39,6 +41,8 @@ export interface BucketScene extends Scene {
 export class BucketChecker extends Checker {
   readonly #world: BucketScene
   readonly #bucket: BucketSide
+  /** Who put a chunk last; null: the schedule. */
+  readonly #uploads = new Map<string, Sender | null>()
 
   constructor(world: BucketScene, bucket: BucketSide) {
     super(world)
@@ -179,8 +183,10 @@ export class BucketChecker extends Checker {
   #put(object: StoredObject, before: StoredObject | undefined): void {
     const place = placeOfKey(object.key)
     if (place?.kind === 'chunk') {
+      this.#checkReplaced(place.digest, before)
       if (wholeDigest(object.body) === place.digest) this.#world.ledger.damaged.delete(place.digest)
-      else this.#fail('I4', `chunk ${place.digest.slice(0, 8)} got its name without its content`)
+      else if (!this.#world.isDestroying)
+        this.#fail('I4', `chunk ${place.digest.slice(0, 8)} got its name without its content`)
     }
     if (place?.kind !== 'snapshot' || place.file !== MANIFEST || before !== undefined) return
     const { objects } = this.#bucket
@@ -200,7 +206,37 @@ export class BucketChecker extends Checker {
     })
   }
 
+  /** R-70: what an upload of the same process has put is not replaced by the next one. */
+  #checkReplaced(digest: string, before: StoredObject | undefined): void {
+    const { sender } = this.#bucket.network
+    const earlier = this.#uploads.get(digest)
+    this.#uploads.set(digest, sender)
+    if (before === undefined || wholeDigest(before.body) !== digest) return
+    if (sender === null || sender.isLate || !earlier || earlier.isLate) return
+    if (earlier.actor === sender.actor || earlier.actor.process !== sender.actor.process) return
+    const { name } = sender.actor
+    this.#fail('R-70', `${name} replaced chunk ${digest.slice(0, 8)} of ${earlier.actor.name}`)
+  }
+
+  /** R-38: what is left of a chunk stays while somebody needs it and there is no better one. */
+  #badGone(digest: string): void {
+    const { objects, network, lost, isRolledBack } = this.#bucket
+    const { sender } = network
+    const run = sender === null ? undefined : this.#world.collections.get(sender.actor)
+    if (run === undefined || sender?.isLate === true || isRolledBack) return
+    if (hasWhole(objects, digest)) return
+    // A good one that went behind its back.
+    if ((lost.get(digest) ?? -1) > (run.activeSinceStep ?? -1)) return
+    for (const [key, files] of finishedIn(objects)) {
+      for (const named of digestsOf(files)) {
+        if (named === digest) this.#fail('R-38', `bad chunk ${digest.slice(0, 8)} of ${key} went`)
+      }
+    }
+  }
+
   #deleted(object: StoredObject): void {
+    const bad = BAD_CHUNK.exec(object.key)
+    if (bad !== null) return this.#badGone(bad[1] as string)
     const place = placeOfKey(object.key)
     if (place === null) return
     if (place.kind === 'chunk') return this.#chunkGone(place.digest, object)

@@ -18,6 +18,8 @@ import { DiskImage } from './disk-image.ts'
 
 /** An administrator tries again. */
 const REFRESH_TRIES_MAX = 2
+/** Of the chunks that are lost; the others are gone. */
+const DAMAGED_SHARE = 0.4
 
 /** An image of everything, to which parts are rolled back later. */
 export async function takeImage({ world }: Running): Promise<void> {
@@ -125,9 +127,12 @@ export async function loseObject({ world, random }: Running): Promise<void> {
     const { digest } = random.pick(chunks)
     const key = chunkKey(STORE_NAME, digest)
     world.ledger.damaged.add(digest)
-    bucket.lost.set(digest, world.stepCount)
     world.isDestroying = true
-    bucket.objects.delete(key)
+    if (random.chance(DAMAGED_SHARE)) bucket.objects.damage(key)
+    else {
+      bucket.lost.set(digest, world.stepCount)
+      bucket.objects.delete(key)
+    }
     world.isDestroying = false
   })
 }

@@ -79,6 +79,15 @@ export class SimObjects {
     if (object !== undefined) this.watcher?.deleted(object)
   }
 
+  /** What is stored under `key` is not what it was. */
+  damage(key: string): void {
+    const object = this.#objects.get(key)
+    if (object === undefined) return
+    const body = new Uint8Array(object.body)
+    body[body.length - 1] = (body.at(-1) ?? 0) ^ 1
+    this.plant(key, body, object.modifiedMs)
+  }
+
   /** False if there is no source. */
   copy(from: string, to: string): boolean {
     const source = this.#objects.get(from)
