@@ -184,9 +184,10 @@ export class BucketChecker extends Checker {
     const place = placeOfKey(object.key)
     if (place?.kind === 'chunk') {
       this.#checkReplaced(place.digest, before)
-      if (wholeDigest(object.body) === place.digest) this.#world.ledger.damaged.delete(place.digest)
-      else if (!this.#world.isDestroying)
+      if (wholeDigest(object.body) === place.digest) this.#healed(place.digest)
+      else if (!this.#world.isDestroying) {
         this.#fail('I4', `chunk ${place.digest.slice(0, 8)} got its name without its content`)
+      }
     }
     if (place?.kind !== 'snapshot' || place.file !== MANIFEST || before !== undefined) return
     const { objects } = this.#bucket
@@ -201,9 +202,26 @@ export class BucketChecker extends Checker {
     // Whoever sees that somebody else had the bucket takes it back before he answers.
     else if (!isAnswered && this.#bucket.clone !== null) return
     else if (why !== null) this.#fail('I2', `${place.key} became finished: ${why}`)
-    this.#world.liveWriters.forEach((writer) => {
-      if (writer.key === place.key) this.#world.liveWriters.delete(writer)
-    })
+    for (const writer of this.#world.liveWriters) {
+      if (writer.key !== place.key) continue
+      this.#world.liveWriters.delete(writer)
+      if (!isLate && files !== undefined) this.#relyOn(files)
+    }
+  }
+
+  /** What was damaged is whole again. Under a suspect key that is no promise yet: its bytes are put again at the end. */
+  #healed(digest: string): void {
+    const { damaged } = this.#world.ledger
+    if (!damaged.has(digest)) return
+    const machine = machineNow() ?? this.#world.machine
+    if (!this.#bucket.isSuspect(machine, digest)) damaged.delete(digest)
+  }
+
+  /** Whoever finishes has waited for the end of all doubts. */
+  #relyOn(files: ReadonlyMap<string, Uint8Array>): void {
+    for (const digest of digestsOf(files)) {
+      if (hasWhole(this.#bucket.objects, digest)) this.#world.ledger.damaged.delete(digest)
+    }
   }
 
   /** R-70: what an upload of the same process has put is not replaced by the next one. */
@@ -261,7 +279,7 @@ export class BucketChecker extends Checker {
     const { sender } = network
     const who = `${sender?.actor.name ?? 'nobody'}${sender?.isLate === true ? ', late' : ''}`
     const chunk = `chunk ${digest.slice(0, 8)}`
-    if (wholeDigest(object.body) === digest) {
+    if (wholeDigest(object.body) === digest && !this.#world.ledger.damaged.has(digest)) {
       for (const [key, files] of finishedIn(objects)) {
         for (const named of digestsOf(files)) {
           if (named === digest) this.#fail('I1', `${chunk} of ${key} was removed by ${who}`)
