@@ -22,8 +22,8 @@ export const SNAPSHOT_MUTATIONS: readonly Mutation[] = [
     patches: [
       {
         file: 'src/datastore/manifest-store.ts',
-        find: '  await using _lock = await store.locks.lockManifest(ns, ref)\n  const { manifest }',
-        replace: '  const { manifest }',
+        find: '  await using _lock = await store.locks.lockManifest(ns, ref)\n  await checkNotLeaving(',
+        replace: '  await checkNotLeaving(',
       },
     ],
   },
