@@ -77,7 +77,7 @@ export async function removeFolder(
   const folder = groupPath(store.path, ns, ref)
   if (!(await store.files.exists(snapshotPath(store.path, ns, ref)))) return false
   // A collection tells by this what was removed from what vanished (races.md R-69).
-  await store.core.collection.noteRemoval({ kind: 'snapshot', ns, ref })
+  using _leaving = await store.core.collection.noteRemoval({ kind: 'snapshot', ns, ref })
   await removeFromBucket(store, ns, ref)
   const hidden = `${folder}/${removedName(ref, randomBytes(4).toString('hex'))}`
   try {

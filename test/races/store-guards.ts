@@ -245,7 +245,7 @@ export const STORE_GUARDS: readonly Guard[] = [
     cuts: [
       {
         file: REMOVE,
-        find: "  await store.core.collection.noteRemoval({ kind: 'snapshot', ns, ref })\n",
+        find: "  using _leaving = await store.core.collection.noteRemoval({ kind: 'snapshot', ns, ref })\n",
         replace: '',
       },
     ],

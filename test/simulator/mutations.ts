@@ -48,8 +48,8 @@ export const MUTATIONS: readonly Mutation[] = [
     patches: [
       {
         file: 'src/datastore/move/moved-digests.ts',
-        find: '    await registerFolder(store, folder, digests)\n',
-        replace: '',
+        find: '    const uuids = await registerFolder(store, folder, digests)\n',
+        replace: '    const uuids: string[] = []\n',
       },
       {
         file: `${COLLECTION}/roots.ts`,

@@ -31,6 +31,7 @@ import { Memory } from './memory.ts'
 import { Marks, type MarksState, PREFIX_COUNT } from './marks.ts'
 import { reportMissing } from './missing.ts'
 import {
+  checkArrivals,
   checkClock,
   checkRoots,
   checkStore,
@@ -230,13 +231,15 @@ async function collectPass(run: CollectionRun, options: PassOptions): Promise<Ro
 }
 
 async function checkBeforeSweep(
-  { store, start }: CollectionRun,
+  { store, start, bucketRun, isConfirmed }: CollectionRun,
   roots: Roots,
-  { identities }: PassOptions,
+  { identities, memory }: PassOptions,
 ): Promise<void> {
   const groups = await rememberGroups(store, roots.files)
   await checkStore(store, identities)
   await checkRoots(store, roots, groups)
+  // What a bucket has is asked of the bucket.
+  if (bucketRun === null && !isConfirmed) await checkArrivals(store, roots, memory.arrivals)
   checkClock(store.clock, start)
 }
 

@@ -61,8 +61,8 @@ suite('collect()', () => {
   })
 
   for (const name of ['caf\xe9', 'caf\xe9.didx']) {
-    const kind = name.endsWith('.didx') ? 'an index' : 'a folder'
-    test(`R-06: ${kind} whose name is not UTF-8 ends the run`, async (context) => {
+    const kind = name.endsWith('.didx') ? 'index' : 'folder'
+    test(`R-06: a name that is not UTF-8 ends the run (${kind})`, async (context) => {
       const { store, folder } = await gcStore(context, { fs: noThreads })
       await backUp(store, T0, ['d'])
       const latin1 = Buffer.from(`${store.path}/${name}`, 'latin1')

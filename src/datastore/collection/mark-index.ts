@@ -1,6 +1,6 @@
 /** One index into marks: the part that does not touch files, fed piece by piece by either engine. */
 import { toError } from '../../base/errors.ts'
-import { INDEX_HEADER_SIZE } from '../../formats/archive-index.ts'
+import { INDEX_HEADER_SIZE, INDEX_UUID_SIZE } from '../../formats/archive-index.ts'
 import { decodeIndexLayout, indexKindOf, type IndexLayout } from '../../formats/index-layout.ts'
 import { INDEX_COMMON_HEADER_SIZE } from '../../formats/index-header.ts'
 import { osErrorText } from '../../storage/os-error-text.ts'
@@ -85,6 +85,11 @@ export function identityFrom(stat: IndexStat, header: Uint8Array): IndexIdentity
   const bytes = Buffer.from(header.buffer, header.byteOffset, header.byteLength)
   const text = bytes.toString('hex', IDENTITY_OFFSET, INDEX_COMMON_HEADER_SIZE)
   return { dev, ino, ctimeNs, fileSize, header: text }
+}
+
+/** Hex digits. */
+export function uuidOf({ header }: IndexIdentity): string {
+  return header.slice(0, 2 * INDEX_UUID_SIZE)
 }
 
 export function isSameIndex(a: IndexIdentity, b: IndexIdentity): boolean {

@@ -52,6 +52,8 @@ export class Memory {
   readonly #lockInode: string
   readonly #known: KnownRoots | null
   readonly #notes: RemovalNotes
+  /** Removals that were about to come when the notes were read. */
+  readonly #leaving: ReadonlySet<string>
   readonly #vanished = new Map<string, RootEntry>()
   #writer: ListsWriter | null = null
   #age = 0
@@ -62,6 +64,7 @@ export class Memory {
     state: {
       readonly known: KnownRoots | null
       readonly notes: RemovalNotes
+      readonly leaving: ReadonlySet<string>
       readonly lockInode: string
     },
   ) {
@@ -69,6 +72,7 @@ export class Memory {
     this.#folder = run.store.core.collection.folder
     this.#known = state.known
     this.#notes = state.notes
+    this.#leaving = state.leaving
     this.#lockInode = state.lockInode
   }
 
@@ -77,6 +81,7 @@ export class Memory {
     const { store } = run
     const { collection } = store.core
     const notes = await collection.removals.seal()
+    const { leaving } = collection
     const { ino } = await store.fs.stat(`${store.path}/${PROCESS_LOCK_FILE}`)
     const lockInode = `${ino}`
     let known: KnownRoots | null = null
@@ -85,7 +90,7 @@ export class Memory {
     } catch (error) {
       if (!run.isConfirmed) throw error
     }
-    return new Memory(run, { known, notes, lockInode })
+    return new Memory(run, { known, notes, leaving, lockInode })
   }
 
   /** Whether a run before this one saw the store's roots. */
@@ -96,6 +101,11 @@ export class Memory {
   /** Of the lists whose marks this run took, all of them; null otherwise. */
   get wholeGeneration(): string | null {
     return this.#restored?.generation ?? null
+  }
+
+  /** Snapshots that came since the last complete run: UUIDs of their indexes by path. */
+  get arrivals(): ReadonlyMap<string, readonly string[]> {
+    return this.#notes.arrivals
   }
 
   /** Roots that are gone without a note and are kept by their lists. */
@@ -319,14 +329,17 @@ export class Memory {
     return { roots: [...roots.values()], isWhole }
   }
 
-  /** A note about what is still there is about a removal that is still to come. */
+  /**
+   * A note about what is still there may be about a removal that is still to come. If none is, it failed, or what was
+   * moved away came back: kept, the note would explain away whatever happens to it later.
+   */
   async #forgetNotes(roots: readonly RootEntry[]): Promise<void> {
     const { removals } = this.#run.store.core.collection
     if (this.#notes.files.length === 0) return
     const pending = new Set<string>()
     for (const { path } of roots) {
       const note = explanationOf(path, this.#notes.paths)
-      if (note !== null) pending.add(note)
+      if (note !== null && this.#leaving.has(note)) pending.add(note)
     }
     for (const note of pending) await removals.note(note)
     await removals.forget(this.#notes)

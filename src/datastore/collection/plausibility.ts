@@ -10,6 +10,7 @@ import type { Datastore } from '../datastore.ts'
 import { quote } from '../debug-text.ts'
 import { errors } from '../errors.ts'
 import { PROCESS_LOCK_FILE } from '../layout.ts'
+import { uuidOf } from './mark-index.ts'
 import { explanationOf } from './removal-log.ts'
 import type { Roots } from './roots.ts'
 import { chunksFolder, type RunStart } from './run.ts'
@@ -115,6 +116,32 @@ export async function checkRoots(
     if ((await groups.read(folder)) === null || isExplainedBelow(path, removed)) continue
     throw errors.COLLECTION_UNSAFE({ reason: `${quote(folder)} is not the folder it was` })
   }
+}
+
+/**
+ * Throws COLLECTION_UNSAFE if a snapshot that came since the last complete run is gone, and nobody here removed it: no
+ * list of its chunks was kept. `arrivals`: UUIDs of the indexes by the path of the snapshot.
+ */
+export async function checkArrivals(
+  store: Datastore,
+  roots: Roots,
+  arrivals: ReadonlyMap<string, readonly string[]>,
+): Promise<void> {
+  if (arrivals.size === 0) return
+  const known = new Set<string>()
+  await forEachInSteps(roots.entries, ({ identity }) => known.add(uuidOf(identity)))
+  const gone = await filterInSteps([...arrivals], ([, uuids]) => {
+    return !uuids.every((uuid) => known.has(uuid))
+  })
+  if (gone.length === 0) return
+  const removed = await store.core.collection.removals.read()
+  const vanished = gone.filter(([path]) => explanationOf(path, removed) === null)
+  const [first] = vanished
+  if (first === undefined) return
+  const reason =
+    `${vanished.length} snapshots that came since the last collection are gone and nobody here removed them, ` +
+    `the first is ${quote(`${store.path}/${first[0]}`)}; if they are meant to be gone, confirm that`
+  throw errors.COLLECTION_UNSAFE({ reason })
 }
 
 /** The groups of `files`, as they are now. */

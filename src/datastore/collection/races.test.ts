@@ -407,6 +407,8 @@ suite('plausibility', () => {
     const { store } = await rig(context)
     await backUp(store, T0, ['d'])
     await rename(`${store.path}/host`, `${store.path}/../host`)
+    // As after backups by stock: no note says that they came.
+    await rm(`${store.core.collection.folder}/removals`, { recursive: true })
     await assert.rejects(gc(store), /there are chunks, but not a single index file/)
     assert.ok(await hasChunk(store, 'd'))
     await gc(store, { isConfirmed: true })
@@ -532,6 +534,8 @@ suite('memory of the last run', () => {
     const { store, folder, before } = await rig(context)
     await backUp(store, T0, ['kept'])
     await backUp(store, T0, ['mounted'], { group: 'host/web2' })
+    // As after backups by stock: no note says that they came.
+    await rm(`${store.core.collection.folder}/removals`, { recursive: true })
     const state = before(
       ({ name, path }) => name === 'open' && path.includes('/web2/') && path.endsWith('.didx'),
       async () => await rename(`${store.path}/host/web2`, `${folder}/elsewhere`),

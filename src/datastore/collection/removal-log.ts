@@ -1,7 +1,9 @@
 /**
  * What was removed or moved away by ourselves, so that a collection can tell it from what vanished (races.md R-69): a
  * namespace that is not mounted is an empty folder. A note is durable before the removal begins; one without a removal
- * after it explains nothing that is still there.
+ * after it explains nothing that is still there. And what came since the last collection, which knows nothing of it.
+ *
+ * A line of JSON each: the path of a removal, or path and UUIDs of an arrival, which takes a removal noted before back.
  *
  * One file per process, appended and never shared; its owner holds a `flock` on it, so that a collection knows which
  * files of others are still written. Notes end with the first collection that was complete and began after them.
@@ -20,7 +22,14 @@ const FILE_SIZE_MAX = 1 << 28
 export interface RemovalNotes {
   /** Paths below the datastore's folder: each explains itself and everything below. */
   readonly paths: ReadonlySet<string>
+  /** Hex digits of the UUIDs of the indexes of snapshots that came, by the path of the snapshot. */
+  readonly arrivals: ReadonlyMap<string, readonly string[]>
   readonly files: readonly string[]
+}
+
+interface FileNotes {
+  readonly paths: Set<string>
+  readonly arrivals: Map<string, readonly string[]>
 }
 
 export class RemovalLog {
@@ -39,28 +48,32 @@ export class RemovalLog {
 
   /** Durable when it resolves; `path` is relative to the datastore's folder. Throws system errors: nothing may be removed then. */
   async note(path: string): Promise<void> {
-    this.#pending.push(path)
-    await this.#runs.run(async () => await this.#flush())
+    await this.#add(path)
+  }
+
+  /** A snapshot with these indexes (UUIDs) is at `path` now. Durable when it resolves. */
+  async noteArrival(path: string, uuids: readonly string[]): Promise<void> {
+    await this.#add([path, uuids])
   }
 
   /** All notes. The file of this process is ended, so that later notes go into another one. */
   async seal(): Promise<RemovalNotes> {
     await this.close()
-    const paths = new Set<string>()
+    const notes = emptyNotes()
     const files: string[] = []
     for (const name of await this.#names()) {
       const file = `${this.#folder}/${name}`
-      if (await this.#isWritten(file)) await this.#read(file, paths)
-      else if (await this.#read(file, paths)) files.push(file)
+      if (await this.#isWritten(file)) await this.#read(file, notes)
+      else if (await this.#read(file, notes)) files.push(file)
     }
-    return { paths, files }
+    return { ...notes, files }
   }
 
-  /** All notes as they are now, nothing ended. */
+  /** All removals that are noted now, nothing ended. */
   async read(): Promise<ReadonlySet<string>> {
-    const paths = new Set<string>()
-    for (const name of await this.#names()) await this.#read(`${this.#folder}/${name}`, paths)
-    return paths
+    const notes = emptyNotes()
+    for (const name of await this.#names()) await this.#read(`${this.#folder}/${name}`, notes)
+    return notes.paths
   }
 
   /** Forgets what `seal` gave. */
@@ -74,9 +87,14 @@ export class RemovalLog {
     await this.#runs.run(async () => await this.#flush())
   }
 
+  async #add(note: unknown): Promise<void> {
+    this.#pending.push(`${JSON.stringify(note)}\n`)
+    await this.#runs.run(async () => await this.#flush())
+  }
+
   async #flush(): Promise<void> {
-    const paths = this.#pending.splice(0)
-    if (paths.length > 0) await this.#append(paths)
+    const lines = this.#pending.splice(0)
+    if (lines.length > 0) await this.#append(lines)
     if (!this.#mustEnd) return
     this.#mustEnd = false
     const open = this.#open
@@ -84,9 +102,9 @@ export class RemovalLog {
     await open?.handle.close()
   }
 
-  async #append(paths: readonly string[]): Promise<void> {
+  async #append(lines: readonly string[]): Promise<void> {
     const open = (this.#open ??= await this.#create())
-    const bytes = Buffer.from(paths.map((path) => `${JSON.stringify(path)}\n`).join(''))
+    const bytes = Buffer.from(lines.join(''))
     try {
       await open.handle.write(bytes, open.size)
       await open.handle.sync()
@@ -125,7 +143,7 @@ export class RemovalLog {
   }
 
   /** False if it vanished. A last line without end is one that was never durable. */
-  async #read(file: string, paths: Set<string>): Promise<boolean> {
+  async #read(file: string, notes: FileNotes): Promise<boolean> {
     let text: string
     try {
       text = Buffer.from(await this.#fs.readFile(file, FILE_SIZE_MAX)).toString()
@@ -133,10 +151,11 @@ export class RemovalLog {
       if (isSystemError(error, 'ENOENT')) return false
       throw error
     }
-    for (const line of text.split('\n').slice(0, -1)) {
-      const path = parseLine(line)
-      if (path !== null) paths.add(path)
-    }
+    const own = emptyNotes()
+    for (const line of text.split('\n').slice(0, -1)) readLine(line, own)
+    // Which file is the later one nobody knows: a removal in one of them counts.
+    for (const path of own.paths) notes.paths.add(path)
+    for (const [path, uuids] of own.arrivals) notes.arrivals.set(path, uuids)
     return true
   }
 
@@ -160,14 +179,32 @@ export function explanationOf(path: string, removed: ReadonlySet<string>): strin
   return null
 }
 
+function emptyNotes(): FileNotes {
+  return { paths: new Set(), arrivals: new Map() }
+}
+
 /** A line damaged by a power cut explains nothing. */
-function parseLine(line: string): string | null {
+function readLine(line: string, { paths, arrivals }: FileNotes): void {
+  let value: unknown
   try {
-    const value: unknown = JSON.parse(line)
-    return typeof value === 'string' ? value : null
+    value = JSON.parse(line)
   } catch {
-    return null
+    return
   }
+  if (typeof value === 'string') {
+    paths.add(value)
+    arrivals.delete(value)
+  } else if (isArrival(value)) {
+    const [path, uuids] = value
+    paths.delete(path)
+    arrivals.set(path, uuids)
+  }
+}
+
+function isArrival(value: unknown): value is [path: string, uuids: string[]] {
+  if (!Array.isArray(value)) return false
+  const [path, uuids] = value as unknown[]
+  return typeof path === 'string' && Array.isArray(uuids)
 }
 
 function ignoreMissing(error: unknown): void {

@@ -21,6 +21,8 @@ export class CollectionState {
   readonly removals: RemovalLog
   /** Folder for what collections remember of this store. */
   readonly folder: string
+  /** Paths of removals that were noted and are not over. */
+  readonly #leaving = new Set<readonly string[]>()
   #isRunning = false
   #moves = 0
   readonly #moveWaiters = new WaitList<null>()
@@ -47,10 +49,35 @@ export class CollectionState {
 
   /**
    * To be awaited before a snapshot, group or namespace is removed or moved away: a collection would take it for
-   * vanished otherwise and keep all its chunks (races.md R-69). Throws system errors: then it must not be removed.
+   * vanished otherwise and keep all its chunks (races.md R-69). Throws system errors: then it must not be removed. The
+   * result is to be disposed of when it is gone, or stays after all: a note about what stays explains nothing later.
    */
-  async noteRemoval(removal: Removal): Promise<void> {
-    await this.removals.note(removedPath(removal))
+  async noteRemoval(...removals: readonly Removal[]): Promise<Disposable> {
+    const paths = removals.map(pathOf)
+    this.#leaving.add(paths)
+    const leaving = releaseOnce(() => void this.#leaving.delete(paths))
+    try {
+      // They share a few syncs.
+      await Promise.all(paths.map(async (path) => await this.removals.note(path)))
+      return leaving
+    } catch (error) {
+      leaving[Symbol.dispose]()
+      throw error
+    }
+  }
+
+  /** Paths of removals that were noted and may still come. */
+  get leaving(): ReadonlySet<string> {
+    return new Set([...this.#leaving].flat())
+  }
+
+  /**
+   * To be awaited when a snapshot was finished, or came here by a move: the next collection does not know it, and would
+   * take its chunks for garbage if it vanished before (races.md R-69). `uuids` are those of its indexes, hex.
+   */
+  async noteArrival(ns: NamespacePath, ref: SnapshotRef, uuids: readonly string[]): Promise<void> {
+    if (uuids.length === 0) return
+    await this.removals.noteArrival(pathOf({ kind: 'snapshot', ns, ref }), uuids)
   }
 
   /**
@@ -77,7 +104,7 @@ export class CollectionState {
 }
 
 /** Below the datastore's folder. */
-function removedPath(removal: Removal): string {
+function pathOf(removal: Removal): string {
   const folder = removal.ns === '' ? '' : `${namespaceFolder(removal.ns)}/`
   switch (removal.kind) {
     case 'snapshot':

@@ -3,13 +3,14 @@
  *
  * Order of a batch: locks of its snapshots; notes for the collection that they leave this place, durable; their future
  * paths in stock's journal; then one by one, oldest first: manifest lock, digests registered, copy in the bucket (the
- * manifest last), rename, removal of what is left in the bucket; at last the names are made durable and the lock files of
+ * manifest last), a note of where it comes to, rename, removal of what is left in the bucket; at last the names are made durable and the lock files of
  * the old place removed. A crash in between leaves each snapshot whole at one of the two places; in the bucket perhaps
  * at both. What is hidden for removal has no snapshot's name and is never moved.
  */
 import { isSystemError } from '../../base/errors.ts'
 import type { GroupRef, SnapshotRef } from '../../formats/names.ts'
 import type { NamespacePath } from '../../formats/namespace.ts'
+import type { Removal } from '../collection/state.ts'
 import type { Datastore } from '../datastore.ts'
 import { groupPath, snapshotPath } from '../layout.ts'
 import { endLock } from '../locks.ts'
@@ -59,7 +60,7 @@ async function moveBatch(
     await store.files.syncNames(groupPath(store.path, target, group))
     await store.files.syncNames(groupPath(store.path, source, group))
   })
-  await noteAll(store, source, refs)
+  locks.use(await store.core.collection.noteRemoval(...leaving(source, refs)))
   await appendMoveJournal(
     store,
     refs.map((ref) => snapshotPath(store.path, target, ref)),
@@ -70,14 +71,8 @@ async function moveBatch(
   }
 }
 
-/** They share a few syncs. */
-async function noteAll(
-  store: Datastore,
-  ns: NamespacePath,
-  refs: readonly SnapshotRef[],
-): Promise<void> {
-  const { collection } = store.core
-  await Promise.all(refs.map((ref) => collection.noteRemoval({ kind: 'snapshot', ns, ref })))
+function leaving(ns: NamespacePath, refs: readonly SnapshotRef[]): Removal[] {
+  return refs.map((ref) => ({ kind: 'snapshot', ns, ref }))
 }
 
 /** False if it vanished since it was listed. */
@@ -92,8 +87,10 @@ async function moveOne(
   const lock = await orBusy(store.locks.lockManifest(source, ref))
   let isMoved = false
   try {
-    await whileRegistered(store, from, async () => {
+    await whileRegistered(store, from, async (uuids) => {
       await copyInBucket(store, { from: source, to: target, ref })
+      // Before it comes: one that stays where it is is found there.
+      await store.core.collection.noteArrival(target, ref, uuids)
       await store.fs.rename(from, snapshotPath(store.path, target, ref))
       isMoved = true
     })

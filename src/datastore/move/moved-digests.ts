@@ -12,13 +12,13 @@ import type { LiveSession, SessionDigests } from '../uploads/session-digests.ts'
 const INDEX_FILE = /\.[fd]idx$/
 
 /**
- * Runs `rename` while every digest of the indexes in `folder` is registered. Throws INDEX_OPEN_FAILED if one of them
+ * Runs `rename`, which gets the UUIDs of the indexes in `folder`, while every digest of them is registered. Throws INDEX_OPEN_FAILED if one of them
  * cannot be read: what it names cannot be protected, so it stays where it is.
  */
 export async function whileRegistered(
   store: Datastore,
   folder: string,
-  rename: () => Promise<void>,
+  rename: (uuids: readonly string[]) => Promise<void>,
 ): Promise<void> {
   const { sessions, collection } = store.core
   const digests = sessions.createDigests()
@@ -26,9 +26,9 @@ export async function whileRegistered(
   const session: LiveSession = { digests, journalId: null, fail: () => {} }
   sessions.add(session)
   try {
-    await registerFolder(store, folder, digests)
+    const uuids = await registerFolder(store, folder, digests)
     using _move = collection.enterMove()
-    await rename()
+    await rename(uuids)
   } finally {
     sessions.remove(session)
   }
@@ -38,7 +38,8 @@ async function registerFolder(
   store: Datastore,
   folder: string,
   digests: SessionDigests,
-): Promise<void> {
+): Promise<string[]> {
+  const uuids: string[] = []
   for (const { name, kind } of await store.fs.readDir(folder)) {
     if (kind !== 'file' || !SNAPSHOT_FILE.test(name) || !INDEX_FILE.test(name)) continue
     const index = await readIndexFile(store, `${folder}/${name}`)
@@ -47,5 +48,7 @@ async function registerFolder(
       digests.registerAt(bytes, offset, { size: index.sizeOf(position), origin: 'cloned' })
       if (position % STEPS_PER_BREATH === STEPS_PER_BREATH - 1) await breathe()
     }
+    uuids.push(Buffer.from(index.uuid).toString('hex'))
   }
+  return uuids
 }

@@ -89,6 +89,8 @@ export class BackupWriter implements LiveSession {
   #state: BackupState = 'active'
   #failure: Error | null = null
   #fileCount = 0
+  /** Of its indexes, hex. */
+  readonly #uuids: string[] = []
   #finishing: Promise<void> | null = null
   #ending: Promise<void> | null = null
 
@@ -300,7 +302,10 @@ export class BackupWriter implements LiveSession {
       const paths = { path: this.path, pendingPath: this.#pendingPath }
       await completeManifest(this.store, paths, statistics)
       if (this.benchmark) this.#state = 'finished'
-      else await this.#publish(reuses)
+      else {
+        await this.#publish(reuses)
+        await this.#noteArrival()
+      }
     } catch (error) {
       this.#state = 'failed'
       this.fail(toError(error))
@@ -326,6 +331,15 @@ export class BackupWriter implements LiveSession {
     } catch (error) {
       await unpublishSnapshot(this.store, paths)
       throw error
+    }
+  }
+
+  /** What is finished stays so: without the note a collection is only less wary. */
+  async #noteArrival(): Promise<void> {
+    try {
+      await this.store.core.collection.noteArrival(this.ns, this.ref, this.#uuids)
+    } catch (error) {
+      this.store.log.warn('cannot note a new snapshot', { error: errorChain(error) })
     }
   }
 
@@ -416,6 +430,8 @@ export class BackupWriter implements LiveSession {
       run: async (work) => await this.#operations.run(work),
       publish: async (archiveName) => await copyIndexToBucket(this.store, this, archiveName),
       onClosed: (archiveName, outcome) => {
+        const writer = this.#archives.get(archiveName)
+        if (outcome === 'closed' && typeof writer === 'object') this.#uuids.push(writer.uuidText)
         if (outcome === 'closed') this.#archives.set(archiveName, 'closed')
         else this.#archives.delete(archiveName)
         if (outcome === 'closed') this.#fileCount += 1
