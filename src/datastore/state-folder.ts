@@ -90,6 +90,40 @@ export async function removeStateFolders(
   }
 }
 
+/**
+ * The folder of another store with the same chunks (its `.chunks` is a link or a mount of ours, or the other way round),
+ * or null: of all stores that were ever opened with this state. `folder` is the state folder of the store in `path`.
+ */
+export async function findSharer(
+  fs: FileSystem,
+  { folder, path }: Omit<StateFolderOptions, 'clock'>,
+): Promise<string | null> {
+  const own = await inodesOf(fs, path)
+  if (own === null) return null
+  for (const candidate of await foldersIn(fs, dirname(folder))) {
+    const identity = await readIdentity(fs, candidate)
+    if (identity === null || identity === 'none' || identity.path === path) continue
+    // Before anything is asked of another store's disk, which may be dead.
+    if (!own.chunks.endsWith(`:${identity.chunksInode}`)) continue
+    const other = await inodesOf(fs, identity.path)
+    // The same lock file is another name of the same store: all its indexes are ours.
+    if (other?.chunks === own.chunks && other.lock !== own.lock) return identity.path
+  }
+  return null
+}
+
+/** Device and inode of lock and chunks; null if there is no store. */
+async function inodesOf(fs: FileSystem, path: string) {
+  try {
+    const lock = await fs.stat(`${path}/${PROCESS_LOCK_FILE}`)
+    const chunks = await fs.stat(`${path}/${CHUNKS_FOLDER}`)
+    return { lock: `${lock.dev}:${lock.ino}`, chunks: `${chunks.dev}:${chunks.ino}` }
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT', 'ENOTDIR')) return null
+    throw error
+  }
+}
+
 async function identityOf(fs: FileSystem, path: string): Promise<StoreIdentity> {
   const lock = await fs.stat(`${path}/${PROCESS_LOCK_FILE}`)
   const chunks = await fs.stat(`${path}/${CHUNKS_FOLDER}`)

@@ -5,11 +5,13 @@ import { CHUNK_GUARDS } from './chunk-guards.ts'
 import { DOUBT_GUARDS } from './doubt-guards.ts'
 import { COLLECTION_GUARDS } from './collection-guards.ts'
 import type { Guard } from './guard.ts'
+import { ROOTS_GUARDS } from './roots-guards.ts'
 import { SESSION_GUARDS } from './session-guards.ts'
 import { STORE_GUARDS } from './store-guards.ts'
 
 export const GUARDS: readonly Guard[] = [
   ...COLLECTION_GUARDS,
+  ...ROOTS_GUARDS,
   ...BUCKET_GUARDS,
   ...CHUNK_GUARDS,
   ...DOUBT_GUARDS,

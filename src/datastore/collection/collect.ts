@@ -19,6 +19,7 @@ import { errors } from '../errors.ts'
 import { finishBegun } from '../finish-begun.ts'
 import { CHUNKS_FOLDER } from '../layout.ts'
 import { breathe } from '../sessions/breathe.ts'
+import { findSharer } from '../state-folder.ts'
 import { beginBucket, checkHolder, lowerHolder, waitOutDoubt } from './bucket/begin-bucket.ts'
 import { BucketSweep } from './bucket/bucket-sweep.ts'
 import { finishBucket } from './bucket/finish-bucket.ts'
@@ -93,6 +94,7 @@ async function collectNow(store: Datastore, options: CollectOptions): Promise<Gc
   progress.log(`starting garbage collection on store ${store.name}`)
   using _process = await takeProcessLock(store)
   await checkNesting(store)
+  await checkNotShared(store)
   const start = beginRun(store, progress)
   const run: CollectionRun = {
     store,
@@ -141,6 +143,15 @@ async function checkNesting({ fs, path }: Datastore): Promise<void> {
     if ((await around.read(`${folder}/${CHUNKS_FOLDER}`)) === null) continue
     throw errors.COLLECTION_UNSAFE({ reason: `nested in the datastore ${quote(folder)}` })
   }
+}
+
+/** What another store names is no garbage, and nobody here sees its indexes. Chunks in a bucket lie in no folder. */
+async function checkNotShared({ fs, path, core, bucket }: Datastore): Promise<void> {
+  if (bucket !== null) return
+  const other = await findSharer(fs, { folder: dirname(core.collection.folder), path })
+  if (other === null) return
+  const reason = `its chunks are those of the datastore ${quote(other)}, too`
+  throw errors.COLLECTION_UNSAFE({ reason })
 }
 
 /** The start time is taken before anything is marked (races.md R-08). */

@@ -74,4 +74,22 @@ suite('collect()', () => {
       assert.ok(await hasChunk(store, 'd'))
     })
   }
+
+  test('R-66: two datastores with the same chunks are not collected', async (context) => {
+    const made = await gcStore(context, { fs: noThreads })
+    const { folder, registry, change } = made
+    const [one, two] = [made.store.path, `${folder}/two`]
+    await backUp(made.store, T0, ['of one'])
+    await mkdir(two)
+    await symlink(`${one}/.chunks`, `${two}/.chunks`)
+    change({ path: two })
+    const second = await registry.lookup(made.store.name, 'write')
+    await backUp(second, T0, ['of two'], { group: 'host/web2' })
+    const shared = { code: 'COLLECTION_UNSAFE', message: /its chunks are those of the datastore/ }
+    await assert.rejects(gc(second), shared)
+    change({ path: one })
+    const first = await registry.lookup(made.store.name, 'write')
+    await assert.rejects(gc(first), shared)
+    for (const text of ['of one', 'of two']) assert.ok(await hasChunk(first, text))
+  })
 })

@@ -19,7 +19,7 @@ export type Removal =
 
 export class CollectionState {
   readonly removals: RemovalLog
-  /** Folder for what collections remember of this store. */
+  /** Folder for what collections remember of this store: `collection` in its state folder. */
   readonly folder: string
   /** Paths of removals that were noted and are not over. */
   readonly #leaving = new Set<readonly string[]>()
