@@ -74,6 +74,21 @@ export async function claimStateFolder(
 }
 
 /**
+ * Whether the `.chunks` that we knew was a file system of its own, and is not mounted: an empty folder stands there now.
+ * What would be written into it is hidden as soon as the other one is back.
+ */
+export async function areChunksHidden(
+  fs: FileSystem,
+  { folder, path }: Omit<StateFolderOptions, 'clock'>,
+): Promise<boolean> {
+  const known = await readIdentity(fs, folder)
+  if (known === null || known === 'none' || known.path !== path) return false
+  const identity = await identityOf(fs, path)
+  if (known.inode !== identity.inode || known.chunksInode === identity.chunksInode) return false
+  return (await fs.readDir(`${path}/${CHUNKS_FOLDER}`)).length === 0
+}
+
+/**
  * Removes what is remembered of the store in `path`, whose data are gone or about to; nobody uses it. `folder` is the
  * one of its name.
  */

@@ -1,6 +1,14 @@
 /** Ends of a datastore beside sessions that begin, and beside another process on the same folders. */
 import assert from 'node:assert/strict'
-import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { suite, test } from 'node:test'
 import { FaultFileSystem } from '../../test/support/fault-file-system.ts'
 import {
@@ -49,6 +57,31 @@ suite('StoreCore', () => {
     await backUp(again, DAY_1 + 1, ['two'])
     await last.close()
     assert.equal(isStampedClean(folder), true)
+  })
+
+  // Prefix folders are made as they are needed: backups would end well, and be hidden as soon as it is mounted.
+  test('is not opened while `.chunks` is a mount point without its file system', async (context) => {
+    const { store, registry, folder } = await makeTestStore(context)
+    await backUp(store, DAY_1, ['one'])
+    await registry.close()
+    const chunks = `${store.path}/.chunks`
+    renameSync(chunks, `${folder}/mounted`)
+    mkdirSync(chunks)
+    await assert.rejects(makeTestStore(context, { folder }), {
+      code: 'DATASTORE_OPEN_FAILED',
+      message: /is a file system not mounted\?$/,
+    })
+    rmdirSync(chunks)
+    renameSync(`${folder}/mounted`, chunks)
+    const { store: again, registry: last } = await makeTestStore(context, { folder })
+    await backUp(again, DAY_1 + 1, ['one'])
+    await last.close()
+    // Moved to another disk.
+    cpSync(chunks, `${folder}/copy`, { recursive: true })
+    renameSync(chunks, `${folder}/old`)
+    renameSync(`${folder}/copy`, chunks)
+    const { store: moved } = await makeTestStore(context, { folder })
+    await backUp(moved, DAY_1 + 2, ['one'])
   })
 
   // A successor took its predecessor's running sessions for a crash, and wrote over what that one knew of failed syncs.

@@ -19,7 +19,7 @@ import { Journal } from './journal.ts'
 import { CHUNKS_FOLDER, PROCESS_LOCK_FILE } from './layout.ts'
 import { MissingChunks } from './missing-chunks.ts'
 import { NameLocks } from './name-locks.ts'
-import { claimStateFolder } from './state-folder.ts'
+import { areChunksHidden, claimStateFolder } from './state-folder.ts'
 import { readStoreState, type StoreState, updateStoreState } from './store-state.ts'
 import type { Owner } from './store-files.ts'
 import { StoreSync } from './store-sync.ts'
@@ -136,6 +136,11 @@ export class StoreCore {
 
   static async #create(fs: FileSystem, given: StoreCoreOptions, processLock: ProcessLock) {
     const { stateFolder: folder, path, clock } = given
+    const isLocal = (given.bucket ?? null) === null
+    if (isLocal && (await areChunksHidden(fs, { folder, path }))) {
+      const reason = 'it is empty, and was another folder before: is a file system not mounted?'
+      throw errors.DATASTORE_OPEN_FAILED({ path: `${path}/${CHUNKS_FOLDER}`, reason })
+    }
     const claimed = await claimStateFolder(fs, { folder, path, clock })
     try {
       const options = { ...given, stateFolder: claimed.folder }
